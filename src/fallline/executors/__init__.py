@@ -1,0 +1,11 @@
+"""Ways to apply any rule: `reference` is the meaning, the others equal it and are faster."""
+
+from fallline.executors.foreach import foreach as foreach
+from fallline.executors.part import Executor as Executor
+from fallline.executors.part import Part as Part
+from fallline.executors.part import Surroundings as Surroundings
+from fallline.executors.part import Update as Update
+from fallline.executors.population import initial_states as initial_states
+from fallline.executors.population import population as population
+from fallline.executors.reference import initial_state as initial_state
+from fallline.executors.reference import reference as reference

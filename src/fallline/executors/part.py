@@ -1,0 +1,50 @@
+"""What an executor is given and gives back: the parameters of one program, and their decrements."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from fallline.rules import Rule, State
+
+
+@dataclass
+class Part:
+    """The parameters that one program updates, in one order throughout.
+
+    `values` holds each parameter's float hyperparameters (those of its parameter group), `t` the number of the
+    update about to be made, `position` the parameter's place in the whole model.
+    """
+
+    rule: Rule
+    p: list[Tensor] = field(default_factory=list)
+    g: list[Tensor] = field(default_factory=list)
+    state: list[State] = field(default_factory=list)
+    values: list[dict[str, Any]] = field(default_factory=list)
+    t: list[int] = field(default_factory=list)
+    position: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Update:
+    """What to subtract from each parameter of a part, and its new state."""
+
+    decrement: list[Tensor]
+    state: list[State]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What lies outside the rules: the step's number, keyed noise, and the model's gradient elsewhere.
+
+    `noise(p, position, call)` draws standard normal noise shaped like p; `gradient(points)` takes other weights
+    for (position, tensor) pairs and returns the gradients there, in the same order.
+    """
+
+    step: int
+    noise: Callable[[Tensor, int, int], Tensor]
+    gradient: Callable[[Sequence[tuple[int, Tensor]]], list[Tensor]] | None = None
+
+
+Executor = Callable[[Sequence[Part], Surroundings], list[Update]]

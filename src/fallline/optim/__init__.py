@@ -1,0 +1,20 @@
+"""The torch.optim face of every rule: `fallline.optim.Adam(model.parameters(), lr=1e-3)`, and `Optimizer` for any rule."""
+
+from typing import TYPE_CHECKING, Any
+
+from fallline import rules as _rules
+from fallline.optim.face import face as face
+from fallline.optim.optimizer import Optimizer as Optimizer
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...
+
+
+_faces = {
+    name: face(rule)
+    for name, rule in vars(_rules).items()
+    if isinstance(rule, type) and issubclass(rule, _rules.Rule) and rule is not _rules.Rule
+}
+globals().update(_faces)
+__all__ = ["Optimizer", "face", *_faces]  # noqa: PLE0604

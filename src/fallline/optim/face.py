@@ -1,0 +1,93 @@
+"""The torch.optim class of a rule, with torch's own signature where torch has the name."""
+
+import inspect
+from typing import Any
+
+import torch
+
+from fallline.errors import InputError
+from fallline.optim.groups import group_values
+from fallline.optim.optimizer import Optimizer
+from fallline.rules import Rule
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+_EXTRAS = {"weight_decay": 0.0, "maximize": False}
+_REFUSED = ("capturable", "differentiable")
+
+
+def face(rule: type[Rule]) -> type[Optimizer]:
+    """A drop-in optimizer class for a rule.
+
+    The signature is torch's, name for name and default for default, where the rule declares a namesake; fields
+    that torch lacks, `executor` and `seed` follow as keywords. Other rules take their fields, `weight_decay`
+    (coupled L2) and `maximize`.
+
+    >>> import torch
+    >>> from fallline.rules import Adam
+    >>> face(Adam)([torch.zeros(2, requires_grad=True)], lr=0.1).param_groups[0]["betas"]
+    (0.9, 0.999)
+    """
+    namesake = vars(rule).get("namesake")
+    parameters = _torch_parameters(namesake) if namesake else _own_parameters(rule)
+    known = {parameter.name for parameter in parameters}
+    for name, default in group_values(rule()).items():
+        if name not in known:
+            parameters.append(inspect.Parameter(name, _KEYWORD, default=default))
+    parameters.append(inspect.Parameter("executor", _KEYWORD, default="auto"))
+    parameters.append(inspect.Parameter("seed", _KEYWORD, default=0))
+    signature = inspect.Signature(parameters)
+
+    def __init__(self: Optimizer, *args: Any, **kwargs: Any) -> None:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{rule.__name__}: {error}; it takes {signature}") from None
+        bound.apply_defaults()
+        values = dict(bound.arguments)
+        params, executor, seed = values.pop("params"), values.pop("executor"), values.pop("seed")
+        if asked := [name for name in _REFUSED if values.get(name)]:
+            raise InputError(f"{rule.__name__} does not support {asked[0]}=True.")
+        if executor == "auto" and values.get("foreach") is not None:
+            executor = "foreach" if values["foreach"] else "reference"
+        self._begin(params, rule(), values, executor, seed)
+
+    def state_dict(self: Optimizer) -> dict[str, Any]:
+        packed = super(made, self).state_dict()
+        if not rule.torch_step:
+            packed["state"] = {
+                index: {name: value for name, value in state.items() if name != "step"}
+                for index, state in packed["state"].items()
+            }
+        return packed
+
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    made = type(
+        rule.__name__,
+        (Optimizer,),
+        {
+            "__init__": __init__,
+            "state_dict": state_dict,
+            "__doc__": rule.__doc__,
+            "__signature__": signature,
+            "__module__": "fallline.optim",
+            "_absent_is_zero": True,
+        },
+    )
+    return made
+
+
+def _torch_parameters(namesake: str) -> list[inspect.Parameter]:
+    signature = inspect.signature(getattr(torch.optim, namesake))
+    return [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+
+
+def _own_parameters(rule: type[Rule]) -> list[inspect.Parameter]:
+    values = {name: 0.0 if value is None else value for name, value in group_values(rule()).items()}
+    values |= {name: default for name, default in _EXTRAS.items() if name not in values}
+    return [
+        inspect.Parameter("params", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+        *(
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=value)
+            for name, value in values.items()
+        ),
+    ]

@@ -1,0 +1,66 @@
+"""The kinds of a rule's fields, read from their annotations: floats in a range, and values that fix the program."""
+
+import dataclasses
+import types
+import typing
+from functools import cache
+from typing import Any
+
+from fallline.errors import InputError
+from fallline.rules.ranges import Range
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What one hyperparameter takes."""
+
+    type: Any
+    optional: bool = False
+    range: Range = dataclasses.field(default_factory=Range)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the value may differ between trainings of one program."""
+        return self.type is float
+
+    def checked(self, owner: str, name: str, value: Any) -> Any:
+        """The value as a rule keeps it, or an InputError that says what is wrong with it."""
+        if value is None and self.optional:
+            return None
+        if self.is_float:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or value not in self.range:
+                raise InputError(f"{owner}: {name} must be {self.range}; got {value!r}.")
+            return float(value)
+        if isinstance(self.type, type) and not isinstance(value, self.type):
+            expected = "true or false" if self.type is bool else f"of type {self.type.__name__}"
+            raise InputError(f"{owner}: {name} must be {expected}; got {value!r}.")
+        return value
+
+
+@cache
+def kinds_of(rule: type) -> dict[str, Kind]:
+    """The kind of every field of a rule's class, in order."""
+    hints = typing.get_type_hints(rule, include_extras=True)
+    fields = {field.name for field in dataclasses.fields(rule)}
+    variables = {
+        name for name, hint in hints.items() if typing.ClassVar not in (hint, typing.get_origin(hint))
+    }
+    if missing := sorted(variables - fields):
+        raise InputError(
+            f"{rule.__name__}: {', '.join(missing)} is annotated but is no field. "
+            "Decorate the class with @dataclass(frozen=True)."
+        )
+    return {field.name: _kind(hints[field.name]) for field in dataclasses.fields(rule)}
+
+
+def _kind(hint: Any, range: Range = Range(), optional: bool = False) -> Kind:
+    if typing.get_origin(hint) is typing.Annotated:
+        inner, *extras = typing.get_args(hint)
+        return _kind(inner, next((x for x in extras if isinstance(x, Range)), range), optional)
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        members = typing.get_args(hint)
+        rest = [member for member in members if member is not type(None)]
+        if len(rest) == 1:
+            return _kind(rest[0], range, optional=len(members) > 1)
+    return Kind(hint, optional, range)

@@ -1,0 +1,33 @@
+"""What a step cannot know by itself, handed in by whoever runs the rule."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from fallline.errors import InputError
+
+
+def _no_gradient(p: Tensor) -> Tensor:
+    raise InputError(
+        "This rule asks for a further gradient (`now.gradient`), which needs the model's loss: "
+        "pass a closure to `optimizer.step(closure)`."
+    )
+
+
+@dataclass(frozen=True)
+class Now:
+    """The present moment of a step.
+
+    `t` counts the updates of this parameter, 1 at the first. `total(x)` is the sum of x over the whole model.
+    `gradient(p)` is the loss's gradient at other weights, counted as an evaluation. `noise(p)` is standard normal
+    noise shaped like p. `due(k)` is a Python bool, true at the first step and every k steps after it. All of them
+    may be called any number of times.
+    """
+
+    t: Any
+    total: Callable[[Tensor], Tensor]
+    noise: Callable[[Tensor], Tensor]
+    due: Callable[[int], bool]
+    gradient: Callable[[Tensor], Tensor] = _no_gradient

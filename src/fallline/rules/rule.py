@@ -1,0 +1,110 @@
+"""A rule: one published update formula, as a frozen dataclass with pure `init` and `step`."""
+
+import dataclasses
+import difflib
+from collections.abc import Hashable, Mapping
+from typing import Any, ClassVar, Literal, Self
+
+from torch import Tensor
+
+from fallline.errors import InputError
+from fallline.rules.kinds import Kind, kinds_of
+from fallline.rules.now import Now
+from fallline.rules.ranges import LogRange
+
+State = dict[str, Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What every optimizer is made of: `init` makes a parameter's state, `step` says what to subtract.
+
+    Write both as for one tensor, with operators, torch functions and the words of `fallline.rules.maths`:
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class SignDescent(Rule):
+    ...     lr: float = 0.01
+    ...
+    ...     def step(self, p, g, state, now):
+    ...         return self.lr * g.sign(), state
+    >>> SignDescent(lr=0.1)
+    SignDescent(lr=0.1)
+
+    Four laws: a step is pure; it returns the decrement and the new state; a `float` field may differ between
+    trainings (so no `if` on it) where a field of another type fixes the program; it is written as for one tensor.
+    A quantity that can be absent is `float | None`: None removes it, with its state.
+    """
+
+    acts_on: ClassVar[Literal["element", "tensor", "matrix"]] = "element"
+    """The smallest piece that the formula needs to see whole; tells executors what may be flattened."""
+    search: ClassVar[Mapping[str, LogRange]] = {"lr": LogRange(1e-4, 1.0)}
+    """The search space: what a study tries where the user names no values."""
+    namesake: ClassVar[str | None] = None
+    """The class of torch.optim with the same formula; the torch face takes over its signature and state."""
+    torch_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """torch's key in param_groups -> the field or fields it stands for, where the names differ."""
+    torch_step: ClassVar[bool] = True
+    """Whether torch's state holds the count of updates as `step`."""
+
+    def __post_init__(self) -> None:
+        for name, kind in kinds_of(type(self)).items():
+            object.__setattr__(self, name, kind.checked(type(self).__name__, name, getattr(self, name)))
+
+    def init(self, p: Tensor) -> State:
+        """The state of a parameter before its first update."""
+        return {}
+
+    def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:
+        """What to subtract from p at gradient g, and the new state."""
+        raise NotImplementedError(f"{type(self).__name__} has no step.")
+
+    def kinds(self) -> dict[str, Kind]:
+        """The kind of every hyperparameter by name; a wrapper's own are called `wrapper.field`."""
+        return kinds_of(type(self))
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """The value of every hyperparameter, by the names of `kinds()`."""
+        return {name: getattr(self, name) for name in kinds_of(type(self))}
+
+    def program(self) -> Hashable:
+        """What fixes the program: the class and all but the floats. Equal programs may run as one."""
+        fixed = {
+            name: value is None if kind.is_float else value
+            for (name, kind), value in zip(
+                kinds_of(type(self)).items(), Rule.hyperparameters(self).values(), strict=True
+            )
+        }
+        return type(self), tuple(fixed.items())
+
+    def core(self) -> "Rule":
+        """The rule inside all wrappers."""
+        return self
+
+    def floats(self) -> dict[str, Any]:
+        """The hyperparameters that may differ between trainings of this program."""
+        kinds = self.kinds()
+        return {n: v for n, v in self.hyperparameters().items() if kinds[n].is_float and v is not None}
+
+    def bind(self, values: Mapping[str, Any]) -> Self:
+        """The same rule with some hyperparameters set, unchecked: to tensors, or to what a schedule writes."""
+        bound = object.__new__(type(self))
+        bound.__dict__.update(self.__dict__, **values)
+        return bound
+
+    def replace(self, values: Mapping[str, Any]) -> Self:
+        """The same rule with some hyperparameters set; an unknown name or a value out of range is an InputError."""
+        kinds = self.kinds()
+        for name in values:
+            if name not in kinds:
+                raise InputError(unknown(name, kinds, f"hyperparameter of {type(self).__name__}"))
+        return self.bind(
+            {name: kinds[name].checked(type(self).__name__, name, value) for name, value in values.items()}
+        )
+
+
+def unknown(name: str, known: Mapping[str, Any] | list[str], what: str) -> str:
+    """The message for a name that nobody knows, with the nearest known one."""
+    near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{name!r} is no {what}.{hint} Known: {', '.join(known) or 'none'}."

@@ -1,0 +1,6 @@
+"""Rules made from rules; they compose by nesting alone."""
+
+from fallline.wrappers.decoupled import DecoupledDecay as DecoupledDecay
+from fallline.wrappers.l2 import L2 as L2
+from fallline.wrappers.maximize import Maximize as Maximize
+from fallline.wrappers.wrapper import Wrapper as Wrapper

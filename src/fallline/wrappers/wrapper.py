@@ -1,0 +1,62 @@
+"""A wrapper: a rule made from a rule."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from torch import Tensor
+
+from fallline.errors import InputError
+from fallline.rules import Now, Rule, State
+from fallline.rules.kinds import Kind, kinds_of
+
+
+@dataclass(frozen=True)
+class Wrapper(Rule):
+    """A rule around another rule, whose state and hyperparameters it hands through.
+
+    Its own hyperparameters are called `name.field` beside those of the rule inside.
+    """
+
+    rule: Rule
+
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        inner = self.rule.kinds()
+        if clash := [name for name in self._own() if name in inner]:
+            raise InputError(f"{type(self).__name__} stands around a rule that already has {clash[0]!r}.")
+
+    def init(self, p: Tensor) -> State:
+        return self.rule.init(p)
+
+    def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:
+        return self.rule.step(p, g, state, now)
+
+    def kinds(self) -> dict[str, Kind]:
+        own = kinds_of(type(self))
+        return self.rule.kinds() | {name: own[field] for name, field in self._own().items()}
+
+    def hyperparameters(self) -> dict[str, Any]:
+        return self.rule.hyperparameters() | {n: getattr(self, field) for n, field in self._own().items()}
+
+    def program(self) -> Hashable:
+        own = kinds_of(type(self))
+        values = {field: getattr(self, field) for field in self._own().values()}
+        fixed = {field: value is None if own[field].is_float else value for field, value in values.items()}
+        return type(self), tuple(fixed.items()), self.rule.program()
+
+    def bind(self, values: Mapping[str, Any]) -> Self:
+        own = self._own()
+        inner = self.rule.bind({name: value for name, value in values.items() if name not in own})
+        return super().bind(
+            {"rule": inner} | {own[name]: value for name, value in values.items() if name in own}
+        )
+
+    def core(self) -> Rule:
+        return self.rule.core()
+
+    @classmethod
+    def _own(cls) -> dict[str, str]:
+        return {f"{cls.name}.{field}": field for field in kinds_of(cls) if field != "rule"}
