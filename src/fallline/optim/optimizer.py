@@ -1,6 +1,6 @@
 """Any rule as a `torch.optim.Optimizer`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -10,10 +10,11 @@ from fallline.errors import InputError
 from fallline.executors import Executor, Part, Surroundings, foreach, initial_state, reference
 from fallline.optim.groups import group_values, rule_of
 from fallline.randomness import torch_stream
-from fallline.rules import Rule
-from fallline.rules.rule import unknown
+from fallline.rules import Rule, State
+from fallline.suggestions import unknown
 
 EXECUTORS: dict[str, Executor] = {"auto": foreach, "reference": reference, "foreach": foreach}
+_SCHEDULERS_KEYS = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", "swa_lr")
 
 
 class Optimizer(torch.optim.Optimizer):
@@ -47,6 +48,7 @@ class Optimizer(torch.optim.Optimizer):
         self.rule = rule
         self.executor = executor
         self.seed = seed
+        self._names: dict[Any, list[str]] = {}
         if isinstance(params, Iterable) and not isinstance(params, Tensor | dict):
             params = list(params)
         super().__init__(params, defaults)
@@ -54,7 +56,7 @@ class Optimizer(torch.optim.Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as torch does, after checking its values."""
         where = f"parameter group {len(self.param_groups)}"
-        known = {**self.defaults, "params": None, "param_names": None, "initial_lr": None, "max_lr": None}
+        known = {*self.defaults, "params", "param_names", *_SCHEDULERS_KEYS}
         if isinstance(param_group, dict):
             for name in param_group:
                 if name not in known:
@@ -81,15 +83,13 @@ class Optimizer(torch.optim.Optimizer):
             return loss
         around = Surroundings(
             step=max(max(part.t) for part in parts),
-            noise=self._noise(max(max(part.t) for part in parts)),
+            noise=self._noise(parts),
             gradient=None if closure is None else lambda points: self._gradient(closure, points),
         )
         for part, update in zip(parts, EXECUTORS[self.executor](parts, around), strict=True):
             torch._foreach_sub_(part.p, update.decrement)
             for p, t, new in zip(part.p, part.t, update.state, strict=True):
-                state = self.state[p]
-                state["step"].fill_(t)
-                state.update(new)
+                self.state[p].update(new, step=torch.tensor(float(t), dtype=torch.float32))
         return loss
 
     def _parts(self) -> list[Part]:
@@ -97,44 +97,54 @@ class Optimizer(torch.optim.Optimizer):
         position = 0
         for group in self.param_groups:
             rule = rule_of(self.rule, group, self._absent_is_zero, checked=False)
-            part = parts.setdefault(rule.program(), Part(rule))
+            program = rule.program()
+            part = parts.setdefault(program, Part(rule))
             values = rule.floats()
             for p in group["params"]:
                 if p.grad is not None:
-                    state = self._state(rule, p)
+                    t, state = self._state(rule, program, p)
                     part.p.append(p)
                     part.g.append(self._checked_gradient(p, position))
-                    part.t.append(int(state["step"]) + 1)
-                    part.state.append({name: value for name, value in state.items() if name != "step"})
+                    part.t.append(t + 1)
+                    part.state.append(state)
                     part.values.append(values)
                     part.position.append(position)
                 position += 1
         return [part for part in parts.values() if part.p]
 
-    def _state(self, rule: Rule, p: Tensor) -> dict[str, Tensor]:
-        state: dict[str, Tensor] = self.state[p]
-        if "step" not in state:
-            state["step"] = torch.tensor(float(len(state) > 0), dtype=torch.float32)
-        elif not isinstance(state["step"], Tensor):
-            state["step"] = torch.tensor(float(state["step"]), dtype=torch.float32)
-        initial = initial_state(rule, p)
-        for name in initial.keys() - state.keys():
-            state[name] = initial[name]
-        return state
+    def _state(self, rule: Rule, program: Hashable, p: Tensor) -> tuple[int, State]:
+        """How many updates p has had, and the entries of its state that the program uses."""
+        state: dict[str, Any] = self.state[p]
+        # torch keeps no count for some optimizers: with state, they are past the first update.
+        t = int(state["step"]) if "step" in state else int(len(state) > 0)
+        names = self._names.get(program)
+        if names is None or any(name not in state for name in names):
+            initial = initial_state(rule, p)
+            names = self._names[program] = list(initial)
+            if not rule.core().torch_step and any(name not in state for name in names):
+                t = 0
+            for name in names:
+                state.setdefault(name, initial[name])
+        return t, {name: state[name] for name in names}
 
     def _checked_gradient(self, p: Tensor, position: int) -> Tensor:
         gradient = p.grad
         assert gradient is not None
-        if gradient.is_sparse:
+        if gradient.layout != torch.strided:
             raise InputError(
                 f"Parameter {position} of shape {tuple(p.shape)} has a sparse gradient, which "
                 f"{type(self.rule).__name__} does not take. Build the embedding with sparse=False."
             )
         return gradient
 
-    def _noise(self, step: int) -> Callable[[Tensor, int, int], Tensor]:
+    def _noise(self, parts: Sequence[Part]) -> Callable[[Tensor, int, int], Tensor]:
+        # Keyed by the parameter's own count, which no later step can meet again where gradients are missing.
+        count = {position: t for part in parts for position, t in zip(part.position, part.t, strict=True)}
+
         def draw(p: Tensor, position: int, call: int) -> Tensor:
-            generator = torch_stream(self.seed, f"noise/{position}/{call}", step=step, device=p.device)
+            generator = torch_stream(
+                self.seed, f"noise/{position}/{call}", step=count[position], device=p.device
+            )
             return torch.randn(p.shape, generator=generator, dtype=p.dtype, device=p.device)
 
         return draw
@@ -143,17 +153,25 @@ class Optimizer(torch.optim.Optimizer):
         everything = [p for group in self.param_groups for p in group["params"]]
         moved = [(everything[position], x) for position, x in points]
         kept = [(p, p.detach().clone(), p.grad) for p in everything]
-        for p in everything:
-            p.grad = None
-        for p, x in moved:
-            p.copy_(x)
-        with torch.enable_grad():
-            closure()
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p, _ in moved]
-        for p, value, gradient in kept:
-            p.copy_(value)
-            p.grad = gradient
-        return gradients
+        try:
+            for p in everything:
+                p.grad = None
+            for p, x in moved:
+                p.copy_(x)
+            with torch.enable_grad():
+                closure()
+            return [torch.zeros_like(p) if p.grad is None else p.grad for p, _ in moved]
+        finally:
+            for p, value, gradient in kept:
+                p.copy_(value)
+                p.grad = gradient
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "rule": self.rule, "executor": self.executor, "seed": self.seed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._names = {}
+        for group in self.param_groups:
+            for name, value in self.defaults.items():
+                group.setdefault(name, value)

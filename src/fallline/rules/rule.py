@@ -1,7 +1,6 @@
 """A rule: one published update formula, as a frozen dataclass with pure `init` and `step`."""
 
 import dataclasses
-import difflib
 from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
@@ -11,6 +10,7 @@ from fallline.errors import InputError
 from fallline.rules.kinds import Kind, kinds_of
 from fallline.rules.now import Now
 from fallline.rules.ranges import LogRange
+from fallline.suggestions import unknown
 
 State = dict[str, Tensor]
 
@@ -101,10 +101,3 @@ class Rule:
         return self.bind(
             {name: kinds[name].checked(type(self).__name__, name, value) for name, value in values.items()}
         )
-
-
-def unknown(name: str, known: Mapping[str, Any] | list[str], what: str) -> str:
-    """The message for a name that nobody knows, with the nearest known one."""
-    near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{name!r} is no {what}.{hint} Known: {', '.join(known) or 'none'}."

@@ -1,0 +1,88 @@
+"""Objects named as text: `path/to/file.py:name` and `package.module:name`."""
+
+import importlib
+import importlib.util
+import sys
+from hashlib import blake2b
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fallline.errors import InputError
+from fallline.suggestions import unknown
+
+
+def is_reference(text: str) -> bool:
+    """Whether text names an object in a file or module rather than a built-in name."""
+    place, _, name = text.rpartition(":")
+    return (
+        bool(place)
+        and (place.endswith(".py") or place.replace(".", "").replace("_", "").isalnum())
+        and bool(name)
+    )
+
+
+def load_object(reference: str) -> Any:
+    """The object that `file.py:name` or `package.module:name` refers to.
+
+    Raises InputError where the file, the module or the name does not exist, or the file itself fails.
+    """
+    place, _, name = reference.rpartition(":")
+    module = _file_module(Path(place)) if place.endswith(".py") else _package_module(place)
+    value: Any = module
+    for part in name.split("."):
+        if not hasattr(value, part):
+            names = [n for n in vars(value) if not n.startswith("_")]
+            raise InputError(f"In {place}: " + unknown(part, names, "name"))
+        value = getattr(value, part)
+    return value
+
+
+def _file_module(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise InputError(f"There is no file {path} (looked in {Path.cwd()}).")
+    path = path.resolve()
+    module_name = f"{path.stem}_{blake2b(str(path).encode(), digest_size=4).hexdigest()}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} cannot be imported as Python.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise InputError(_failed(str(path), error)) from error
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def _package_module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise InputError(
+                f"There is no module {name!r}. Give a file as path/to/file.py:name, or install the package."
+            ) from error
+        raise InputError(_failed(name, error)) from error
+    except Exception as error:
+        raise InputError(_failed(name, error)) from error
+
+
+def _failed(where: str, error: Exception) -> str:
+    line = None
+    if isinstance(error, SyntaxError):
+        line = error.lineno
+    else:
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == where:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+    at = f", line {line}" if line else ""
+    return f"Importing {where} failed{at}: {type(error).__name__}: {error}"

@@ -1,0 +1,61 @@
+"""Problems by name: the built-in ones, and those in the user's own files."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from fallline.errors import InputError
+from fallline.imports import is_reference, load_object
+from fallline.problems.airfoil import airfoil
+from fallline.problems.cubic import cubic
+from fallline.problems.digits import digits
+from fallline.problems.linear import linear
+from fallline.problems.mnist import mnist
+from fallline.problems.problem import Problem
+from fallline.suggestions import unknown
+
+BUILT_IN: dict[str, Callable[..., Problem]] = {
+    "digits": digits,
+    "mnist": mnist,
+    "airfoil": airfoil,
+    "cubic": cubic,
+    "linear": linear,
+}
+
+
+def load(name: str, **options: Any) -> Problem:
+    """A problem by built-in name, or from `path/to/file.py:name` or `package.module:name`.
+
+    What a reference names is a Problem, or a callable that returns one and takes the options. Raises InputError
+    for an unknown name or option.
+
+    >>> load("cubic", noise=0.2).name
+    'cubic'
+    """
+    if name in BUILT_IN:
+        return _made(name, BUILT_IN[name], options)
+    if not is_reference(name):
+        raise InputError(
+            unknown(name, BUILT_IN, "built-in problem")
+            + " For your own: path/to/file.py:name or package.module:name."
+        )
+    found = load_object(name)
+    problem = found if isinstance(found, Problem) else _made(name, found, options)
+    if isinstance(found, Problem) and options:
+        raise InputError(f"{name} is a Problem and takes no options; got {', '.join(options)}.")
+    if problem.name != Problem.name:
+        return problem
+    return Problem(**{**vars(problem), "name": name.rpartition(":")[2]})
+
+
+def _made(name: str, make: Any, options: dict[str, Any]) -> Problem:
+    if not callable(make):
+        raise InputError(f"{name} must be a fallline.Problem or a function that returns one; got {make!r}.")
+    known = list(inspect.signature(make).parameters)
+    for option in options:
+        if option not in known:
+            raise InputError(unknown(option, known, f"option of problem {name}"))
+    problem = make(**options)
+    if not isinstance(problem, Problem):
+        raise InputError(f"{name} must return a fallline.Problem; got {type(problem).__name__}.")
+    return problem

@@ -1,0 +1,72 @@
+"""A problem: what is trained and how well it does. It knows nothing of rules."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from fallline.errors import InputError
+
+Loss = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A model, its loss, its data, its metrics and its factors.
+
+    `model` is a class or a callable without arguments, run once per seed; it also receives the `factors` (name ->
+    default value), such as hidden sizes. An `nn.Module` instance means these weights for every seed.
+
+    `loss(output, target)` gets what the model makes of the inputs; a loss whose first parameter is called `model`
+    is `loss(model, batch)`, for models with several inputs or dict batches. It returns the mean over the batch.
+    `metrics` have the same form as the loss, and are means over the batch too; more is better where a name says so.
+
+    `train`, `validation` and `test` are tensors or NumPy arrays (a tuple of inputs and target, or a dict), a
+    map-style `Dataset`, or a `DataLoader`, whose own batches, order and workers are kept. `validation` may be the
+    fraction of the training data to hold out; None means a fifth where the data can be split. Floating NumPy
+    arrays become torch's default dtype. `target` is the condition whose first step is reported.
+
+    >>> import torch
+    >>> x = torch.linspace(-1, 1, 100)[:, None]
+    >>> line = Problem(
+    ...     model=lambda: torch.nn.Linear(1, 1), loss=torch.nn.functional.mse_loss, train=(x, 2 * x), name="line"
+    ... )
+    >>> line.name
+    'line'
+    """
+
+    model: Callable[..., nn.Module] | nn.Module
+    loss: Loss
+    train: Any
+    validation: Any = None
+    test: Any = None
+    metrics: Mapping[str, Loss] = field(default_factory=dict)
+    factors: Mapping[str, Any] = field(default_factory=dict)
+    name: str = "problem"
+    target: str | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.model):
+            raise InputError(
+                f"Problem {self.name!r}: model must be a class or callable that makes an nn.Module; got {self.model!r}."
+            )
+        if not callable(self.loss):
+            raise InputError(
+                f"Problem {self.name!r}: loss must be callable, such as torch.nn.functional.cross_entropy; "
+                f"got {self.loss!r}."
+            )
+        for name, metric in self.metrics.items():
+            if not callable(metric):
+                raise InputError(f"Problem {self.name!r}: metric {name!r} must be callable; got {metric!r}.")
+
+    def make_model(self, factors: Mapping[str, Any] | None = None) -> nn.Module:
+        """A new model with given factors; initial weights come from torch's global generator."""
+        if isinstance(self.model, nn.Module):
+            return self.model
+        model = self.model(**{**self.factors, **(factors or {})})
+        if not isinstance(model, nn.Module):
+            raise InputError(
+                f"Problem {self.name!r}: model() must return an nn.Module; got {type(model).__name__}."
+            )
+        return model

@@ -1,0 +1,211 @@
+"""Where batches come from: tensors held on the device, a dataset that is streamed, or the user's own DataLoader."""
+
+import random
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from fallline.randomness import forked, key, numpy_stream, seed_global
+
+EVALUATION_BATCH = 1024
+
+
+class Source(Protocol):
+    """Data that can be iterated for one epoch of training, or in order for an evaluation."""
+
+    rows: int | None
+
+    def steps(self, batch_size: int) -> int:
+        """How many batches an epoch has."""
+
+    def epoch(self, batch_size: int, order: Tensor | None, stream: "Stream") -> Iterator[Any]:
+        """The batches of one epoch; `order` gives the rows' order where the source can follow one."""
+
+    def in_order(self) -> Iterator[Any]:
+        """All rows once, for an evaluation."""
+
+    def digest(self) -> str:
+        """A digest of the content, or of what can be known of it."""
+
+
+class Stream:
+    """A name for one epoch's randomness: (seed, purpose, index, step)."""
+
+    def __init__(self, seed: int, purpose: str, index: int = 0, step: int = 0) -> None:
+        self.words = (seed, purpose, index, step)
+
+
+class Resident:
+    """Tensors that stay on the device; a batch is a selection of rows."""
+
+    def __init__(self, tensors: Any, device: torch.device) -> None:
+        self.tensors = tree_map(lambda x: x.to(device), tensors)
+        self.device = device
+        self.rows: int = len(tree_leaves(self.tensors)[0])
+
+    def steps(self, batch_size: int) -> int:
+        """How many batches an epoch has, the ragged last one included."""
+        return -(-self.rows // batch_size)
+
+    def epoch(self, batch_size: int, order: Tensor | None, stream: Stream) -> Iterator[Any]:
+        """Batches of rows in the given order."""
+        assert order is not None
+        for chosen in order.to(self.device).split(batch_size):
+            yield self.select(chosen)
+
+    def in_order(self) -> Iterator[Any]:
+        """All rows once, in chunks."""
+        for start in range(0, self.rows, EVALUATION_BATCH):
+            yield tree_map(lambda x: x[start : start + EVALUATION_BATCH], self.tensors)
+
+    def select(self, chosen: Tensor) -> Any:
+        """Some rows, as a batch."""
+        return tree_map(lambda x: x.index_select(0, chosen), self.tensors)
+
+    def subset(self, chosen: Tensor) -> "Resident":
+        """A source of some of the rows."""
+        return Resident(self.select(chosen.to(self.device)), self.device)
+
+    def digest(self) -> str:
+        """The digest of every tensor's shape, dtype and bytes."""
+        total = blake2b(digest_size=16)
+        for leaf in tree_leaves(self.tensors):
+            total.update(f"{leaf.dtype}{tuple(leaf.shape)}".encode())
+            total.update(leaf.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return total.hexdigest()
+
+
+class Streamed:
+    """A map-style dataset read anew in each epoch, because it is large or its transforms are random."""
+
+    def __init__(self, dataset: "Dataset[Any]", device: torch.device) -> None:
+        self.dataset = dataset
+        self.device = device
+        self.rows: int = len(dataset)  # type: ignore[arg-type]
+
+    def steps(self, batch_size: int) -> int:
+        """How many batches an epoch has, the ragged last one included."""
+        return -(-self.rows // batch_size)
+
+    def epoch(self, batch_size: int, order: Tensor | None, stream: Stream) -> Iterator[Any]:
+        """Batches of items in the given order, transforms under a keyed generator."""
+        assert order is not None
+        batches = [chosen.tolist() for chosen in order.split(batch_size)]
+        loader: DataLoader[Any] = DataLoader(self.dataset, batch_sampler=batches)
+        return _keyed(loader, stream, self.device)
+
+    def in_order(self) -> Iterator[Any]:
+        """All items once; random transforms draw the same at every evaluation."""
+        loader: DataLoader[Any] = DataLoader(self.dataset, batch_size=EVALUATION_BATCH)
+        return _keyed(loader, Stream(0, "evaluation"), self.device)
+
+    def subset(self, chosen: Tensor) -> "Streamed":
+        """A source of some of the items."""
+        return Streamed(Subset(self.dataset, chosen.tolist()), self.device)
+
+    def digest(self) -> str:
+        """The digest of the class, the length and the first items, not of all the content."""
+        return _partial_digest(
+            self.dataset, self.rows, next(self.epoch(8, _first(self.rows), Stream(0, "digest")))
+        )
+
+
+class Loader:
+    """The user's DataLoader: an opaque source whose batch size, order and workers stand."""
+
+    def __init__(self, loader: "DataLoader[Any]", device: torch.device) -> None:
+        self.loader = loader
+        self.device = device
+        self.rows = None
+        self._steps: int | None = None
+
+    def steps(self, batch_size: int) -> int:
+        """How many batches an epoch has; counted once where the loader cannot tell."""
+        if self._steps is None:
+            try:
+                self._steps = len(self.loader)
+            except TypeError:
+                self._steps = sum(1 for _ in self.in_order())
+        return self._steps
+
+    def epoch(self, batch_size: int, order: Tensor | None, stream: Stream) -> Iterator[Any]:
+        """The loader's own batches, its generators keyed."""
+        return _keyed(self.loader, stream, self.device)
+
+    def in_order(self) -> Iterator[Any]:
+        """One pass, the same at every evaluation."""
+        return _keyed(self.loader, Stream(0, "evaluation"), self.device)
+
+    def digest(self) -> str:
+        """The digest of the dataset's class, length and first batch, not of all the content."""
+        return _partial_digest(self.loader.dataset, self.steps(0), next(self.in_order()))
+
+
+def permutation(rows: int, seed: int, purpose: str, index: int = 0, epoch: int = 0) -> Tensor:
+    """A keyed order of rows."""
+    return torch.from_numpy(numpy_stream(seed, purpose, index, epoch).permutation(rows))
+
+
+def _keyed(loader: "DataLoader[Any]", stream: Stream, device: torch.device) -> Iterator[Any]:
+    """Iterate under generators of the loader's own, whatever else draws from the global ones in between."""
+    generators = {
+        id(g): g for g in (loader.generator, getattr(loader.sampler, "generator", None)) if g is not None
+    }
+    for generator in generators.values():
+        generator.manual_seed(key(*stream.words) & (2**63 - 1))
+    state = None
+    iterator: Iterator[Any] | None = None
+    end = object()
+    while True:
+        with forked(device), _forked_others():
+            if state is None or iterator is None:
+                seed_global(*stream.words)
+                random.seed(key(*stream.words))
+                np.random.seed(key(*stream.words) & (2**32 - 1))
+                iterator = iter(loader)
+            else:
+                _restore(state)
+            batch = next(iterator, end)
+            state = _state()
+        if batch is end:
+            return
+        yield tree_map(lambda x: x.to(device) if isinstance(x, Tensor) else x, batch)
+
+
+def _state() -> tuple[Any, Any, Any]:
+    return torch.get_rng_state(), random.getstate(), np.random.get_state()
+
+
+def _restore(state: tuple[Any, Any, Any]) -> None:
+    torch.set_rng_state(state[0])
+    random.setstate(state[1])
+    np.random.set_state(state[2])
+
+
+class _forked_others:
+    def __enter__(self) -> None:
+        self.kept = random.getstate(), np.random.get_state()
+
+    def __exit__(self, *_: object) -> None:
+        random.setstate(self.kept[0])
+        np.random.set_state(self.kept[1])
+
+
+def _first(rows: int) -> Tensor:
+    return torch.arange(min(rows, 8))
+
+
+def _partial_digest(dataset: Any, size: int, batch: Any) -> str:
+    total = blake2b(
+        f"{type(dataset).__module__}.{type(dataset).__qualname__}/{size}".encode(), digest_size=16
+    )
+    for leaf in tree_leaves(batch):
+        if isinstance(leaf, Tensor):
+            total.update(leaf.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
