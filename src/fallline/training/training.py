@@ -1,0 +1,115 @@
+"""One training in progress: a model, its optimizer, and what it has recorded."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fallline.problems.objective import rows
+from fallline.problems.prepared import Prepared, initial_model
+from fallline.randomness import key, seed_global
+from fallline.training.curve import Curve
+from fallline.training.evaluate import evaluate
+from fallline.training.member import Member
+from fallline.training.outcome import Ending, Outcome
+
+DIVERGED_ABOVE = 10.0
+
+
+class Training:
+    """Trains one member batch by batch; evaluation is asked for from outside, at the same steps for all members."""
+
+    def __init__(self, member: Member, problem: Prepared, seed: int) -> None:
+        self.member = member
+        self.problem = problem
+        self.seed = seed
+        self.model: nn.Module = initial_model(problem, seed, member.seed, member.factors)
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.parameters = parameters
+        self.optimizer = member.make_optimizer(parameters, noise_seed=key(seed, "noise", member.seed) % 2**63)
+        self.draws = problem.draws_randomness or isinstance(member.algorithm, type)
+        self.curve = Curve()
+        self.outcome: Outcome | None = None
+        self.done = 0
+        self.samples = 0
+        self._losses: list[Tensor] = []
+        self.model.train()
+
+    def step(self, batch: Any) -> None:
+        """One update on a batch; nothing waits for the device."""
+        self.done += 1
+        self.samples += rows(batch)
+        loss = self.optimizer.step(self._closure(batch))
+        self._losses.append(loss.detach())
+
+    def _closure(self, batch: Any) -> Callable[[], Tensor]:
+        def closure() -> Tensor:
+            if self.draws:
+                seed_global(self.seed, "step", self.member.seed, self.done)
+            self.optimizer.zero_grad()
+            loss = self.problem.objective.loss(self.model, batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        return closure
+
+    def evaluate(self) -> None:
+        """Record losses and metrics of every split; a training that has diverged ends here."""
+        splits = {
+            "train": self.problem.train_part,
+            "validation": self.problem.validation,
+            "test": self.problem.test,
+        }
+        batch_losses = torch.stack(self._losses).double().cpu() if self._losses else None
+        row: dict[str, float] = {"step": self.done, "samples": self.samples}
+        row["batch_loss"] = math.nan if batch_losses is None else float(batch_losses.mean())
+        for split, data in splits.items():
+            if data is not None:
+                for name, value in evaluate(self.model, self.problem.objective, data).items():
+                    row[f"{split}_{name}"] = value
+        self.curve.append(row)
+        self.outcome = self._divergence(batch_losses, row["train_loss"])
+        self._losses = []
+
+    def _divergence(self, batch_losses: Tensor | None, train_loss: float) -> Outcome | None:
+        if batch_losses is not None and not bool((finite := torch.isfinite(batch_losses)).all()):
+            first = int((~finite).nonzero()[0])
+            step = self.done - len(batch_losses) + 1 + first
+            return Outcome(Ending.DIVERGED, step, f"the loss of step {step} was {_name(float(batch_losses[first]))}")
+        for name, p in self.model.named_parameters():
+            if not bool(torch.isfinite(p).all()):
+                return Outcome(Ending.DIVERGED, self.done, f"{name} was not finite after step {self.done}")
+        if not math.isfinite(train_loss):
+            return Outcome(
+                Ending.DIVERGED, self.done, f"the training loss was {_name(train_loss)} after step {self.done}"
+            )
+        start = self.curve["train_loss"][0]
+        if self.done and start > 0 and train_loss > DIVERGED_ABOVE * start:
+            return Outcome(
+                Ending.DIVERGED,
+                self.done,
+                f"the training loss was {train_loss:.4g} after step {self.done}, "
+                f"above {DIVERGED_ABOVE:g} times its start of {start:.4g}",
+            )
+        return None
+
+    def finish(self) -> None:
+        """Note that the budget is used up."""
+        if self.outcome is None:
+            self.outcome = Outcome(Ending.FINISHED, self.done)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The model's parameters and buffers by name, on the CPU."""
+        return {
+            name: value.detach().cpu().contiguous().clone() for name, value in self.model.state_dict().items()
+        }
+
+
+def _name(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "infinite" if math.isinf(value) else f"{value:.4g}"
+
+
