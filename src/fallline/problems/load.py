@@ -59,3 +59,16 @@ def _made(name: str, make: Any, options: dict[str, Any]) -> Problem:
     if not isinstance(problem, Problem):
         raise InputError(f"{name} must return a fallline.Problem; got {type(problem).__name__}.")
     return problem
+
+
+def defaults(name: str) -> dict[str, Any]:
+    """The options of a built-in problem with their defaults; none for the user's own."""
+    if name not in BUILT_IN:
+        return {}
+    return {option.name: option.default for option in inspect.signature(BUILT_IN[name]).parameters.values()}
+
+
+def takes(name: str, option: str) -> bool:
+    """Whether a problem takes an option; the user's own functions are looked at too."""
+    make = BUILT_IN.get(name) or (load_object(name) if is_reference(name) else None)
+    return callable(make) and not isinstance(make, Problem) and option in inspect.signature(make).parameters

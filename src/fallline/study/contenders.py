@@ -1,0 +1,208 @@
+"""Contenders: the optimizers that a study compares, each with the values that are tried."""
+
+import inspect
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from fallline import rules
+from fallline.errors import InputError
+from fallline.imports import load_object
+from fallline.rules import Rule
+from fallline.rules.kinds import Kind
+from fallline.study.values import TRIALS, distinct, parse_values
+from fallline.suggestions import unknown
+from fallline.training import Algorithm
+from fallline.wrappers import L2
+
+BUILT_IN: dict[str, type[Rule]] = {
+    name.lower(): rule
+    for name, rule in vars(rules).items()
+    if isinstance(rule, type) and issubclass(rule, Rule) and rule is not Rule
+}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One optimizer of a study: its label, its algorithm, and every value tried of each hyperparameter that is set.
+
+    `source` is the name or reference by which the algorithm can be found again; None for an object made in Python.
+    """
+
+    label: str
+    algorithm: Algorithm
+    grid: Mapping[str, tuple[Any, ...]]
+    source: str | None
+
+    @property
+    def settings(self) -> list[dict[str, Any]]:
+        """Every combination of the values, with the hyperparameters that are not tried at their own value."""
+        fixed = self.algorithm.hyperparameters() if isinstance(self.algorithm, Rule) else {}
+        return [
+            {**fixed, **dict(zip(self.grid, values, strict=True))}
+            for values in itertools.product(*self.grid.values())
+        ]
+
+    @property
+    def tried(self) -> dict[str, tuple[Any, ...]]:
+        """The hyperparameters with more than one value."""
+        return {name: values for name, values in self.grid.items() if len(values) > 1}
+
+
+def contender(
+    given: Any, rates: Sequence[Any] | None = None, varied: Mapping[str, Sequence[Any]] | None = None
+) -> Contender:
+    """A contender from text (`adam`, `adam:lr=1e-4..1`, `file.py:Mine`, `torch.optim.AdamW:lr=0.1`), a rule, a class of
+    rules, or a class of torch optimizers.
+
+    A rule instance stands for the values it has; a name or a class is tuned over the rule's search space. `rates`
+    are tried where the text gives no lr, `varied` values of other hyperparameters where the algorithm has them.
+    """
+    text = given if isinstance(given, str) else None
+    name, settings = _split(text) if text is not None else (None, {})
+    found = resolve(name) if name is not None else given
+    algorithm, tuned = _algorithm(found)
+    label = _label(name, algorithm)
+    kinds = kinds_of(algorithm)
+    wanted: dict[str, Any] = {**(varied or {}), **({} if rates is None else {"lr": rates})}
+    if isinstance(algorithm, Rule) and "weight_decay" in {*settings, *wanted} and "weight_decay" not in kinds:
+        algorithm = L2(algorithm)
+        kinds = kinds_of(algorithm)
+        for values in (settings, wanted):
+            if "weight_decay" in values:
+                values["l2.weight_decay"] = values.pop("weight_decay")
+    grid: dict[str, tuple[Any, ...]] = {}
+    if tuned and isinstance(algorithm, Rule):
+        grid.update({field: space.grid(TRIALS) for field, space in algorithm.core().search.items()})
+    grid.update({field: tuple(values) for field, values in wanted.items() if field in kinds})
+    for field, written in settings.items():
+        if field not in kinds:
+            raise InputError(unknown(field, kinds, f"hyperparameter of {label}"))
+        grid[field] = parse_values(written, kinds[field], label, field)
+    grid = {field: distinct(_checked(label, kinds, field, values), label, field) for field, values in grid.items()}
+    return Contender(label, algorithm, grid, name if name is not None else reference(found))
+
+
+def resolve(name: str) -> Any:
+    """The rule or optimizer class that a name or reference stands for."""
+    if name.lower() in BUILT_IN:
+        return BUILT_IN[name.lower()]
+    place, _, attribute = name.rpartition(":")
+    if place.endswith(".py") or place:
+        return load_object(f"{place}:{attribute}")
+    module, _, attribute = name.rpartition(".")
+    if module and attribute != "py":
+        return load_object(f"{module}:{attribute}")
+    hint = f" Which class of {name}? Write {name}:Class." if attribute == "py" else ""
+    raise InputError(
+        unknown(name, BUILT_IN, "optimizer") + hint + " For your own: file.py:Class or package.Class."
+    )
+
+
+def kinds_of(algorithm: Algorithm) -> dict[str, Kind]:
+    """The hyperparameters of a rule, or of a torch optimizer class as its signature shows them."""
+    if isinstance(algorithm, Rule):
+        return algorithm.kinds()
+    parameters = list(inspect.signature(algorithm).parameters.values())[1:]
+    return {p.name: _kind_of_default(p.default) for p in parameters if p.kind is not p.VAR_KEYWORD}
+
+
+def distinguished(contenders: Sequence[Contender]) -> list[Contender]:
+    """The same contenders with labels that differ: a repeated one is told apart by its values."""
+    labels = [c.label for c in contenders]
+    result = []
+    for c in contenders:
+        if labels.count(c.label) == 1:
+            result.append(c)
+            continue
+        same = [other for other in contenders if other.label == c.label]
+        telling = {
+            name: values for name, values in c.grid.items() if any(o.grid.get(name) != values for o in same)
+        }
+        written = ",".join(f"{name}={_range(values)}" for name, values in telling.items())
+        label = f"{c.label}:{written}" if written else c.label
+        result.append(replace(c, label=label))
+    labels = [c.label for c in result]
+    if repeated := next((label for label in labels if labels.count(label) > 1), None):
+        raise InputError(f"Optimizer {repeated} is named twice with the same values.")
+    return result
+
+
+def reference(algorithm: Any) -> str | None:
+    """A name by which an algorithm can be found again, or None."""
+    kind = algorithm if isinstance(algorithm, type) else None
+    if kind is None:
+        return None
+    if BUILT_IN.get(kind.__name__.lower()) is kind:
+        return kind.__name__.lower()
+    if kind.__module__ == "__main__" or "<" in kind.__qualname__:
+        return None
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _split(text: str) -> tuple[str, dict[str, str]]:
+    head, _, tail = text.rpartition(":")
+    name, written = (head, tail) if head and "=" in tail else (text, "")
+    settings: dict[str, str] = {}
+    for item in filter(None, written.split(",")):
+        field, equals, value = item.partition("=")
+        if not equals or not value:
+            raise InputError(f"In {text!r}: expected key=value, got {item!r}.")
+        settings[field.strip()] = value.strip()
+    return name, settings
+
+
+def _algorithm(found: Any) -> tuple[Algorithm, bool]:
+    if isinstance(found, Rule):
+        return found, False
+    if isinstance(found, type) and issubclass(found, Rule):
+        try:
+            return found(), True
+        except TypeError as error:
+            raise InputError(f"{found.__name__} needs a default for every field: {error}") from error
+    if isinstance(found, type) and issubclass(found, torch.optim.Optimizer):
+        return found, True
+    raise InputError(
+        f"An optimizer must be a fallline Rule or a class of torch.optim.Optimizer; got {found!r}."
+    )
+
+
+def _label(name: str | None, algorithm: Algorithm) -> str:
+    if isinstance(algorithm, type):
+        module = "torch.optim." if algorithm.__module__.startswith("torch.optim") else ""
+        return module + algorithm.__name__
+    if name is not None and name.lower() in BUILT_IN:
+        return name.lower()
+    inner, label = algorithm, ""
+    while inner is not inner.core():
+        label += type(inner).__name__ + "+"
+        inner = inner.rule  # type: ignore[attr-defined]
+    kind = type(inner)
+    plain = kind.__name__.lower() if BUILT_IN.get(kind.__name__.lower()) is kind else kind.__name__
+    return label + plain
+
+
+def _checked(label: str, kinds: Mapping[str, Kind], name: str, values: Sequence[Any]) -> list[Any]:
+    checked = [kinds[name].checked(label, name, value) for value in values]
+    if name == "lr":
+        for value in checked:
+            if isinstance(value, bool) or not isinstance(value, float) or not 0 < value < float("inf"):
+                raise InputError(f"{label}: lr must be a finite number above 0; got {value!r}.")
+    return checked
+
+
+def _kind_of_default(default: Any) -> Kind:
+    if isinstance(default, bool):
+        return Kind(bool)
+    if isinstance(default, int | float):
+        return Kind(float)
+    if default is None:
+        return Kind(Any, optional=True)
+    return Kind(Any)
+
+
+def _range(values: Sequence[Any]) -> str:
+    return f"{values[0]:g}..{values[-1]:g}" if len(values) > 2 else "|".join(map(str, values))

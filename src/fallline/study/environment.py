@@ -1,0 +1,117 @@
+"""Where a study ran, and digests of the code and data that its results depend on."""
+
+import inspect
+import os
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import fallline
+from fallline.problems import Prepared
+from fallline.study.contenders import Contender
+
+PACKAGES = ("torch", "numpy", "scipy")
+
+
+def environment(
+    problems: Mapping[str, Prepared], contenders: Iterable[Contender], threads: int, command: str | None
+) -> dict[str, Any]:
+    """Versions, machine, threads, command, and the digests of data and code."""
+    return {
+        "fallline": fallline.__version__,
+        "python": platform.python_version(),
+        **{name: _version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "default_dtype": str(torch.get_default_dtype()).removeprefix("torch."),
+        "command": command,
+        "digests": {
+            "data": {name: problem.digests for name, problem in problems.items()},
+            "code": {"fallline": _package_digest(), **_user_code(problems, contenders)},
+        },
+    }
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What of the code and data differs, in words."""
+    old, new = before["digests"], now["digests"]
+    found = [
+        f"the {split} data of {problem}"
+        for problem, splits in new["data"].items()
+        for split, digest in splits.items()
+        if old["data"].get(problem, {}).get(split) != digest
+    ]
+    found += [f"the code of {name}" for name, digest in new["code"].items() if old["code"].get(name) != digest]
+    return found
+
+
+def moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs that may change the last bits: versions, processor, threads."""
+    names = ("python", *PACKAGES, "cpu", "threads", "default_dtype")
+    return [f"{name} {before.get(name)} -> {now.get(name)}" for name in names if before.get(name) != now.get(name)]
+
+
+def _user_code(problems: Mapping[str, Prepared], contenders: Iterable[Contender]) -> dict[str, str]:
+    objects: list[Any] = []
+    for prepared in problems.values():
+        problem = prepared.problem
+        objects += [problem.model, problem.loss, *problem.metrics.values()]
+    for contender in contenders:
+        algorithm = contender.algorithm
+        objects.append(algorithm if isinstance(algorithm, type) else type(algorithm.core()))
+    files = {path for path in map(_source_file, objects) if path is not None}
+    package = Path(fallline.__file__).parent
+    return {
+        str(path): blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        for path in sorted(files)
+        if package not in path.parents and "site-packages" not in path.parts and path.is_file()
+    }
+
+
+def _source_file(thing: Any) -> Path | None:
+    for candidate in (thing, type(thing)):
+        try:
+            file = inspect.getsourcefile(inspect.unwrap(candidate))
+        except (TypeError, ValueError):
+            continue
+        if file is not None and not file.startswith("<"):
+            return Path(file).resolve()
+    return None
+
+
+@cache
+def _package_digest() -> str:
+    total = blake2b(digest_size=16)
+    package = Path(fallline.__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        if path.relative_to(package).parts[0] not in ("report", "cli", "gallery"):
+            total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def _version(name: str) -> str | None:
+    if name in sys.modules:
+        return str(sys.modules[name].__version__)
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

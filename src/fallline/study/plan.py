@@ -1,0 +1,63 @@
+"""The plan: how a study's members are trained. It is chosen once, stored with the study and used again by resume."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from fallline.errors import InputError
+from fallline.problems import Prepared
+from fallline.suggestions import unknown
+from fallline.training import Budget, Member
+
+RUNNERS = ("loop",)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Runner, device, threads and size of a study; `reasons` says in words why."""
+
+    runner: str
+    device: str
+    threads: int
+    members: int
+    steps: int
+    reasons: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan in plain values."""
+        return {**asdict(self), "reasons": list(self.reasons)}
+
+
+def make_plan(
+    members: Sequence[Member],
+    problems: Mapping[str, Prepared],
+    budget: Budget,
+    device: torch.device,
+    runner: str = "auto",
+    threads: int | None = None,
+) -> Plan:
+    """Choose how to train; raises InputError for a runner that does not exist."""
+    if runner not in ("auto", *RUNNERS):
+        raise InputError(unknown(runner, ("auto", *RUNNERS), "runner"))
+    if threads is not None and threads < 1:
+        raise InputError(f"threads must be at least 1; got {threads}.")
+    steps = sum(
+        budget.total_steps(problems[member.problem].train.steps(member.batch_size or 0)) for member in members
+    )
+    reasons = ["loop: members are trained one after another, each by its own optimizer (foreach executor)"]
+    if any(problem.train.rows is None for problem in problems.values()):
+        reasons.append("members that share a seed advance together, so that each epoch of a DataLoader is read once")
+    return Plan("loop", str(device), threads or torch.get_num_threads(), len(members), steps, tuple(reasons))
+
+
+def device_of(name: str) -> torch.device:
+    """The torch device of a name; raises InputError where it is unknown or absent."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"Device {name!r} cannot be used here: {reason}") from None
+    return device

@@ -1,0 +1,142 @@
+"""Selection and ranking: the best values of each optimizer on validation data, and how these did."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fallline.study.record import Record
+from fallline.study.specification import canonical
+from fallline.study.statistics import Interval, median_interval
+from fallline.study.target import Target
+from fallline.training import first_reached
+
+GROUP = ("problem", "optimizer", "factors", "schedule", "batch_size")
+
+
+@dataclass(frozen=True)
+class StepsToTarget:
+    """The median first step at which runs met a target (infinite where most did not), and how many did."""
+
+    target: str
+    median: float
+    reached: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One optimizer on one problem, at the values that did best on validation data."""
+
+    problem: str
+    optimizer: str
+    factors: Mapping[str, Any]
+    schedule: str
+    batch_size: int | None
+    hyperparameters: Mapping[str, Any]
+    tuned: Mapping[str, Any]
+    selected_on: str
+    trials: int
+    members: int
+    diverged: int
+    winners: tuple[Record, ...]
+    intervals: Mapping[str, Interval]
+    steps_to_target: StepsToTarget | None
+    edges: tuple[str, ...]
+
+    @property
+    def score(self) -> float:
+        """What the ranking sorts by: the median of the quantity that was selected on."""
+        return self.intervals[self.selected_on].median
+
+    @property
+    def best_record(self) -> Record:
+        """The winner's run with the least loss."""
+        return min(self.winners, key=lambda record: record.final(self.selected_on))
+
+
+Grid = Mapping[str, Sequence[Any]]
+
+
+def rank(
+    records: Sequence[Record], grids: Mapping[str, Grid], target: Mapping[str, Target | None]
+) -> list[Row]:
+    """The rows of a study, best first within each problem; test data play no part in it.
+
+    `grids` gives every optimizer's values tried of each hyperparameter, `target` each problem's target.
+    """
+    problems = list(dict.fromkeys(record["problem"] for record in records))
+    rows = [
+        _row(members, grids.get(members[0]["optimizer"], {}), target.get(members[0]["problem"]))
+        for members in grouped(records, GROUP)
+    ]
+    return sorted(rows, key=lambda row: (problems.index(row.problem), row.score))
+
+
+def grouped(records: Iterable[Record], names: Sequence[str]) -> list[list[Record]]:
+    """Records with equal entries of their description, in order of first appearance."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(canonical([record[name] for name in names]), []).append(record)
+    return list(groups.values())
+
+
+def best_setting(members: Sequence[Record]) -> list[Record]:
+    """The runs of the hyperparameters with the least median loss on validation data (training data without any).
+
+    Ties go to the fewer diverged runs, then to the first that was tried.
+    """
+    settings = grouped(members, ("hyperparameters",))
+    return min(
+        settings,
+        key=lambda runs: (
+            median_interval([run.final(selected_on(members)) for run in runs]).median,
+            sum(run.diverged for run in runs),
+        ),
+    )
+
+
+def selected_on(members: Sequence[Record]) -> str:
+    """The quantity that decides: validation loss, or training loss where nothing was held out."""
+    held_out = any("validation_loss" in record.curve for record in members)
+    return "validation_loss" if held_out else "train_loss"
+
+
+def _row(members: list[Record], grid: Grid, target: Target | None) -> Row:
+    winners = best_setting(members)
+    hyperparameters = winners[0]["hyperparameters"]
+    quantities = [name for name in winners[0].curve.columns if name not in ("step", "samples", "batch_loss")]
+    return Row(
+        **{name: winners[0][name] for name in GROUP},
+        hyperparameters=hyperparameters,
+        tuned={name: hyperparameters[name] for name in grid},
+        selected_on=selected_on(members),
+        trials=len(grouped(members, ("hyperparameters",))),
+        members=len(members),
+        diverged=sum(record.diverged for record in members),
+        winners=tuple(winners),
+        intervals={name: median_interval([run.final(name) for run in winners]) for name in quantities},
+        steps_to_target=None if target is None else _steps_to(target, winners),
+        edges=tuple(_edges(grid, hyperparameters)),
+    )
+
+
+def _steps_to(target: Target, winners: Sequence[Record]) -> StepsToTarget:
+    steps = [
+        first_reached(run.curve, target.quantity, target.at_least, target.value)
+        if target.quantity in run.curve
+        else None
+        for run in winners
+    ]
+    median = median_interval([math.inf if step is None else step for step in steps]).median
+    return StepsToTarget(str(target), median, sum(step is not None for step in steps), len(winners))
+
+
+def _edges(tried: Mapping[str, Sequence[Any]], chosen: Mapping[str, Any]) -> Iterable[str]:
+    for name, values in tried.items():
+        numbers = [value for value in values if isinstance(value, float)]
+        if len(numbers) < 3:
+            continue
+        for which, end in (("least", min), ("largest", max)):
+            if chosen[name] == end(numbers):
+                yield f"{name}={chosen[name]:g} is the {which} value tried"

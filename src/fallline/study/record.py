@@ -1,0 +1,90 @@
+"""A record: one member as it ended, in plain values that can be stored and printed."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from fallline.study.specification import canonical
+from fallline.training import Curve, Member, Outcome, Trained
+
+_LESS_IS_BETTER = ("loss", "error", "mae", "mse", "rmse", "perplexity", "deviation")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a member was (`description`), how it ended and what it recorded."""
+
+    description: Mapping[str, Any]
+    outcome: Outcome
+    curve: Curve
+    seconds: float
+
+    @classmethod
+    def of(cls, trained: Trained) -> "Record":
+        """The record of a training that has ended."""
+        return cls(describe(trained.member), trained.outcome, trained.curve, trained.seconds)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.description[name]
+
+    @property
+    def key(self) -> str:
+        """The digest of the description: the member's name in the store."""
+        return key(self.description)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the member diverged."""
+        return self.outcome.diverged
+
+    def final(self, quantity: str) -> float:
+        """The last value of a quantity; for a diverged member the worst there is, plus or minus infinity."""
+        if quantity not in self.curve:
+            return math.nan
+        if self.diverged:
+            return math.inf if less_is_better(quantity) else -math.inf
+        return self.curve[quantity][-1]
+
+    def to_json(self) -> dict[str, Any]:
+        """The member as `--json` prints it."""
+        measured = [name for name in self.curve.columns if name not in ("step", "samples")]
+        return {
+            **self.description,
+            "outcome": str(self.outcome.ending),
+            "outcome_step": self.outcome.step,
+            "outcome_cause": self.outcome.cause,
+            "seconds": self.seconds,
+            "final": {name: self.final(name) for name in measured},
+            "curves": dict(self.curve.columns),
+        }
+
+
+def describe(member: Member) -> dict[str, Any]:
+    """A member in plain values."""
+    return {
+        "problem": member.problem,
+        "optimizer": member.optimizer,
+        "hyperparameters": dict(member.hyperparameters),
+        "factors": dict(member.factors),
+        "schedule": member.schedule,
+        "batch_size": member.batch_size,
+        "order": member.order,
+        "seed": member.seed,
+        "phase": member.phase,
+    }
+
+
+def key(description: Mapping[str, Any]) -> str:
+    """The digest of a description."""
+    return blake2b(canonical(dict(description)).encode(), digest_size=12).hexdigest()
+
+
+def less_is_better(quantity: str) -> bool:
+    """Whether a smaller value is the better one: losses and metrics whose name says error.
+
+    >>> less_is_better("test_loss"), less_is_better("test_accuracy")
+    (True, False)
+    """
+    return quantity.endswith(_LESS_IS_BETTER)

@@ -1,0 +1,106 @@
+"""The results of a study: its members, the ranking they give, and both in plain values."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fallline.errors import InputError
+from fallline.study.paste import paste_line
+from fallline.study.ranking import Row, rank
+from fallline.study.record import Record
+from fallline.study.specification import Specification
+from fallline.study.statistics import Interval
+from fallline.study.store import Store
+from fallline.study.target import Target
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """What a study found, whole or so far: specification, environment, plan and the members that have ended."""
+
+    specification: Specification
+    environment: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    records: tuple[Record, ...]
+    folder: Path
+
+    @cached_property
+    def ranking(self) -> list[Row]:
+        """One row per problem and optimizer, at its best values, best first within each problem."""
+        spec = self.specification
+        grids = {optimizer.label: optimizer.hyperparameters for optimizer in spec.optimizers}
+        targets = {p.name: None if p.target is None else Target.parse(p.target) for p in spec.problems}
+        return rank(self.records, grids, targets)
+
+    def paste_line(self, row: Row) -> str:
+        """The code that makes a row's optimizer."""
+        sources = {optimizer.label: optimizer.source for optimizer in self.specification.optimizers}
+        return paste_line(sources.get(row.optimizer), row.optimizer, row.hyperparameters)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `--json` prints; non-finite numbers are None."""
+        document = {
+            "specification": self.specification.model_dump(mode="json"),
+            "environment": dict(self.environment),
+            "plan": dict(self.plan),
+            "ranking": [self._row_json(row) for row in self.ranking],
+            "members": [record.to_json() for record in self.records],
+            "verdicts": [],
+        }
+        finite: dict[str, Any] = _finite(document)
+        return finite
+
+    def _row_json(self, row: Row) -> dict[str, Any]:
+        steps = row.steps_to_target
+        return {
+            "problem": row.problem,
+            "optimizer": row.optimizer,
+            "hyperparameters": dict(row.hyperparameters),
+            "factors": dict(row.factors),
+            "schedule": row.schedule,
+            "batch_size": row.batch_size,
+            "trials": row.trials,
+            "members": row.members,
+            "diverged": row.diverged,
+            "seeds": len(row.winners),
+            "selected_on": row.selected_on,
+            "at_edge": list(row.edges),
+            **{name: _interval(interval) for name, interval in row.intervals.items()},
+            "steps_to_target": None if steps is None else vars(steps),
+            "paste": self.paste_line(row),
+        }
+
+
+def read_results(folder: str | Path) -> StudyResults:
+    """The results in a study's folder, finished or not."""
+    with Store.reader(folder) as store:
+        stored = store.study()
+        records = tuple(store.records().values())
+    if stored is None:
+        raise InputError(f"The study in {folder} has not begun.")
+    specification, plan, environment = stored
+    return StudyResults(
+        Specification.model_validate_json(specification), environment, plan, records, Path(folder)
+    )
+
+
+def _interval(interval: Interval) -> dict[str, float]:
+    return {
+        "median": interval.median,
+        "low": interval.low,
+        "high": interval.high,
+        "level": interval.level,
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

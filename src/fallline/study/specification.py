@@ -1,0 +1,82 @@
+"""What is asked for: a study in plain data, the same from Python, the command line and the store."""
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fallline.errors import InputError
+
+Count = Annotated[int, Field(ge=1, strict=True)]
+Value = bool | float | int | str | None
+
+
+class _Plain(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProblemSpecification(_Plain):
+    """A problem: its name, how it can be loaded again (`source` is None for an object made in Python), its target."""
+
+    name: str
+    source: str | None
+    options: Mapping[str, Value] = {}
+    target: str | None = None
+
+
+class OptimizerSpecification(_Plain):
+    """An optimizer: its label, how it can be found again, and the values tried of each hyperparameter."""
+
+    label: str
+    source: str | None
+    hyperparameters: Mapping[str, tuple[Value, ...]]
+
+
+class Specification(_Plain):
+    """A study: what is compared, and the budget. Members are all combinations."""
+
+    problems: tuple[ProblemSpecification, ...] = Field(min_length=1)
+    optimizers: tuple[OptimizerSpecification, ...] = Field(min_length=1)
+    factors: Mapping[str, tuple[Value, ...]] = {}
+    batch_sizes: tuple[Count | None, ...] = Field(default=(64,), min_length=1)
+    epochs: Count | None = None
+    steps: Count | None = None
+    evaluate_every: Count | None = None
+    seeds: Count = 3
+    seed: Annotated[int, Field(ge=0, strict=True)] = 0
+    validation: Annotated[float, Field(ge=0, lt=1)] | None = None
+    order: Literal["reshuffle", "fixed"] = "reshuffle"
+    device: str = "cpu"
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give either epochs or steps")
+        return self
+
+    def digest(self) -> str:
+        """A digest of all that is asked for."""
+        return blake2b(self.model_dump_json().encode(), digest_size=16).hexdigest()
+
+
+def specification(**fields: Any) -> Specification:
+    """A checked specification; all that is wrong with it is said in one InputError."""
+    try:
+        return Specification(**fields)
+    except ValidationError as error:
+        lines = [_line(problem) for problem in error.errors()]
+        raise InputError("; ".join(lines) + ".") from None
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys: equal things give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def _line(problem: Any) -> str:
+    place = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ").lower()
+    got = "" if isinstance(problem["input"], dict | BaseModel) else f"; got {problem['input']!r}"
+    return f"{place}: {message}{got}" if place else message + got

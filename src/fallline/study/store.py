@@ -1,0 +1,215 @@
+"""The store: one SQLite file in a study's folder. One process writes it; others may read at any time."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import filelock
+import numpy as np
+
+from fallline.errors import InputError, MachineError
+from fallline.study.record import Record
+from fallline.training import Curve, Ending, Outcome
+
+FILE = "study.sqlite"
+MIGRATIONS = (
+    """
+    CREATE TABLE study (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        specification TEXT NOT NULL,
+        plan TEXT NOT NULL,
+        environment TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE member (
+        key TEXT PRIMARY KEY,
+        description TEXT NOT NULL,
+        ending TEXT NOT NULL,
+        step INTEGER NOT NULL,
+        cause TEXT,
+        seconds REAL NOT NULL
+    ) STRICT;
+    CREATE TABLE curve (
+        member TEXT NOT NULL REFERENCES member (key),
+        quantity TEXT NOT NULL,
+        float64 BLOB NOT NULL,
+        PRIMARY KEY (member, quantity)
+    ) STRICT, WITHOUT ROWID;
+    """,
+)
+"""One script per version of the file; `user_version` counts those that have run."""
+
+
+class Store:
+    """A study's folder: `study.sqlite`, `weights/`, and what reports are written beside them."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: filelock.BaseFileLock | None) -> None:
+        self.folder = folder
+        self._connection = connection
+        self._lock = lock
+
+    @classmethod
+    def writer(cls, folder: str | Path) -> Self:
+        """Open a folder to write, making it if need be; raises InputError where that cannot be done."""
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(folder / "lock")
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise InputError(f"Another fallline is working on {folder}; wait for it, or choose another store.") from None
+        except OSError as error:
+            raise InputError(f"The store {folder} cannot be written: {error.strerror or error}.") from None
+        try:
+            connection = _connect(folder / FILE, "rwc")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            _migrate(connection, folder)
+        except (sqlite3.Error, InputError) as error:
+            lock.release()
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"The store {folder} cannot be written: {error}.") from None
+        return cls(folder, connection, lock)
+
+    @classmethod
+    def reader(cls, folder: str | Path) -> Self:
+        """Open a folder to read only."""
+        folder = Path(folder)
+        if not (folder / FILE).is_file():
+            raise InputError(f"There is no study in {folder} ({FILE} is missing).")
+        try:
+            connection = _connect(folder / FILE, "ro")
+            _refuse_newer(connection, folder)
+        except sqlite3.Error as error:
+            raise InputError(f"The store {folder} cannot be read: {error}.") from None
+        return cls(folder, connection, None)
+
+    def begin(self, specification: str, plan: dict[str, Any], environment: dict[str, Any]) -> None:
+        """Write down what this folder's study is; once."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO study VALUES (1, ?, ?, ?)",
+                (specification, json.dumps(plan), json.dumps(environment)),
+            )
+
+    def study(self) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
+        """Specification, plan and environment, or None in a new folder."""
+        row = self._connection.execute("SELECT specification, plan, environment FROM study").fetchone()
+        return None if row is None else (row[0], json.loads(row[1]), json.loads(row[2]))
+
+    def add(self, record: Record) -> None:
+        """Write down a member that has ended, with all its curves, as one transaction."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO member VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    record.key,
+                    json.dumps(record.description),
+                    str(record.outcome.ending),
+                    record.outcome.step,
+                    record.outcome.cause,
+                    record.seconds,
+                ),
+            )
+            self._connection.executemany(
+                "INSERT INTO curve VALUES (?, ?, ?)",
+                [
+                    (record.key, quantity, np.asarray(values, dtype="<f8").tobytes())
+                    for quantity, values in record.curve.columns.items()
+                ],
+            )
+
+    def records(self) -> dict[str, Record]:
+        """All members that have ended, by key, in the order in which they ended."""
+        curves: dict[str, dict[str, list[float]]] = {}
+        for member, quantity, blob in self._connection.execute("SELECT member, quantity, float64 FROM curve"):
+            curves.setdefault(member, {})[quantity] = np.frombuffer(blob, dtype="<f8").tolist()
+        rows = self._connection.execute(
+            "SELECT key, description, ending, step, cause, seconds FROM member ORDER BY rowid"
+        )
+        return {
+            key: Record(
+                json.loads(description), Outcome(Ending(ending), step, cause), Curve(_ordered(curves[key])), seconds
+            )
+            for key, description, ending, step, cause, seconds in rows
+        }
+
+    def close(self) -> None:
+        """Let go of the file and its lock."""
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise MachineError(
+                f"{self.folder / FILE} could not be written: {error}. What was trained before is kept; "
+                f"mend it, then: fallline resume {self.folder}"
+            ) from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all: temporary name, flush to disk, rename."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise MachineError(f"{path} could not be written: {error.strerror or error}.") from error
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=30.0, isolation_level=None)
+
+
+def _refuse_newer(connection: sqlite3.Connection, folder: Path) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise InputError(
+            f"The store {folder} was made by a newer fallline (format {version}; this one knows {len(MIGRATIONS)}). "
+            "Update fallline, or choose another store."
+        )
+    return version
+
+
+def _migrate(connection: sqlite3.Connection, folder: Path) -> None:
+    for number in range(_refuse_newer(connection, folder), len(MIGRATIONS)):
+        connection.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
+
+
+def _ordered(columns: dict[str, list[float]]) -> dict[str, list[float]]:
+    first = ("step", "samples", "batch_loss")
+    splits = ("train_", "validation_", "test_")
+
+    def place(name: str) -> tuple[int, int, str]:
+        if name in first:
+            return (0, first.index(name), "")
+        split = next((i for i, prefix in enumerate(splits) if name.startswith(prefix)), len(splits))
+        return (1 + split, 0 if name.endswith("_loss") else 1, name)
+
+    return {name: columns[name] for name in sorted(columns, key=place)}

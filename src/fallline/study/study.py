@@ -1,0 +1,276 @@
+"""A study: contenders on problems under one budget, expanded to members, with everything checked."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from fallline.errors import InputError
+from fallline.problems import Prepared, Problem, load, prepare
+from fallline.problems.load import defaults, takes
+from fallline.study.contenders import Contender, contender, distinguished, resolve
+from fallline.study.environment import environment
+from fallline.study.plan import Plan, device_of, make_plan
+from fallline.study.specification import (
+    OptimizerSpecification,
+    ProblemSpecification,
+    Specification,
+    specification,
+)
+from fallline.study.target import Target
+from fallline.study.values import parse_like
+from fallline.suggestions import unknown
+from fallline.training import Budget, Member
+
+DEFAULT_BATCH_SIZE = 64
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared, ready to run: every part has been checked against the problem's data and model."""
+
+    specification: Specification
+    problems: Mapping[str, Prepared]
+    members: tuple[Member, ...]
+    plan: Plan
+    environment: Mapping[str, Any]
+
+    @property
+    def budget(self) -> Budget:
+        """How long each member trains."""
+        spec = self.specification
+        return Budget(spec.epochs, spec.steps, spec.evaluate_every)
+
+
+@dataclass(frozen=True)
+class NamedProblem:
+    """A problem with the name it bears in a study and the way to load it again."""
+
+    name: str
+    problem: Problem
+    source: str | None
+    options: Mapping[str, Any]
+
+
+def named(given: Any, data_dir: Any = None) -> NamedProblem:
+    """A problem from a Problem, or from text: `digits`, `mnist:hidden=500`, `file.py:name`."""
+    if isinstance(given, NamedProblem):
+        return given
+    if isinstance(given, Problem):
+        return NamedProblem(given.name, given, None, {})
+    if not isinstance(given, str):
+        raise InputError(f"A problem must be a fallline.Problem or a name; got {given!r}.")
+    head, _, tail = given.rpartition(":")
+    name, written = (head, tail) if head and "=" in tail else (given, "")
+    options = dict(item.split("=", 1) if "=" in item else (item, "") for item in filter(None, written.split(",")))
+    return load_named(name, _typed(name, options), data_dir)
+
+
+def load_named(name: str, options: Mapping[str, Any], data_dir: Any = None) -> NamedProblem:
+    """A problem by the name it is loaded with and its options; `data_dir` goes to problems that read files."""
+
+
+    places = {"data_dir": str(data_dir)} if data_dir is not None and takes(name, "data_dir") else {}
+    problem = load(name, **{**options, **places})
+    told = ",".join(f"{key}={value}" for key, value in options.items() if key != "data_dir")
+    return NamedProblem(f"{problem.name}:{told}" if told else problem.name, problem, name, {**options, **places})
+
+
+def make_study(
+    problems: Sequence[NamedProblem],
+    contenders: Sequence[Contender],
+    *,
+    factors: Mapping[str, Sequence[Any]] | None = None,
+    batch_sizes: Sequence[Any] | None = None,
+    target: str | None = None,
+    device: str = "cpu",
+    runner: str = "auto",
+    threads: int | None = None,
+    command: str | None = None,
+    **rest: Any,
+) -> Study:
+    """Check everything and expand it to members. Raises InputError; nothing has been trained then."""
+    if not problems or not contenders:
+        raise InputError(f"A study needs at least one {'optimizer' if problems else 'problem'}.")
+    if repeated := [p.name for p in problems if [q.name for q in problems].count(p.name) > 1]:
+        raise InputError(f"Problem {repeated[0]} is named twice; give the problems different names.")
+    contenders = distinguished(contenders)
+    factors = _checked_factors(problems, factors or {})
+    place = device_of(device)
+    spec = specification(
+        problems=[
+            ProblemSpecification(
+                name=p.name, source=p.source, options=dict(p.options), target=target or p.problem.target
+            )
+            for p in problems
+        ],
+        optimizers=[
+            OptimizerSpecification(label=c.label, source=c.source, hyperparameters=_plain(c.grid))
+            for c in contenders
+        ],
+        factors=factors,
+        batch_sizes=_batch_sizes(problems, batch_sizes),
+        device=device,
+        **rest,
+    )
+    prepared = {p.name: prepare(p.problem, spec.seed, place, spec.validation) for p in problems}
+    members = _members(spec, prepared, contenders)
+    budget = Budget(spec.epochs, spec.steps, spec.evaluate_every)
+    for problem in spec.problems:
+        _check_target(problem, prepared[problem.name])
+    _check_batches(spec, prepared)
+    _check_optimizers(members)
+    plan = make_plan(members, prepared, budget, place, runner, threads)
+    return Study(
+        specification=spec,
+        problems=prepared,
+        members=tuple(members),
+        plan=plan,
+        environment=environment(prepared, contenders, plan.threads, command),
+    )
+
+
+def rebuild(spec: Specification, plan: Mapping[str, Any], data_dir: Any = None) -> Study:
+    """The study of a stored specification, from the names it was made of."""
+    for part in (*spec.problems, *spec.optimizers):
+        if part.source is None:
+            name = part.name if isinstance(part, ProblemSpecification) else part.label
+            raise InputError(
+                f"{name} was made in Python and cannot be loaded by name. Run the script that began this study "
+                "again, with the same store: it continues."
+            )
+    problems = [load_named(str(p.source), p.options, data_dir) for p in spec.problems]
+    contenders = [_again(o) for o in spec.optimizers]
+    return make_study(
+        problems,
+        contenders,
+        factors=spec.factors,
+        batch_sizes=spec.batch_sizes,
+        target=spec.problems[0].target,
+        device=spec.device,
+        threads=int(plan["threads"]),
+        epochs=spec.epochs,
+        steps=spec.steps,
+        evaluate_every=spec.evaluate_every,
+        seeds=spec.seeds,
+        seed=spec.seed,
+        validation=spec.validation,
+        order=spec.order,
+    )
+
+
+def _again(stored: OptimizerSpecification) -> Contender:
+    found = resolve(str(stored.source))
+    rates = stored.hyperparameters.get("lr")
+    varied = {
+        name.removeprefix("l2.") if name == "l2.weight_decay" else name: values
+        for name, values in stored.hyperparameters.items()
+        if name != "lr"
+    }
+    return Contender(
+        stored.label,
+        contender(found, rates, varied).algorithm,
+        {name: tuple(values) for name, values in stored.hyperparameters.items()},
+        stored.source,
+    )
+
+
+def _members(
+    spec: Specification, problems: Mapping[str, Prepared], contenders: Sequence[Contender]
+) -> list[Member]:
+    members = []
+    for (name, prepared), batch_size in itertools.product(problems.items(), spec.batch_sizes):
+        own = {key: values for key, values in spec.factors.items() if key in prepared.problem.factors}
+        for combination in itertools.product(*own.values()):
+            chosen = {**prepared.problem.factors, **dict(zip(own, combination, strict=True))}
+            members += [
+                Member(
+                    problem=name,
+                    optimizer=c.label,
+                    algorithm=c.algorithm,
+                    hyperparameters=setting,
+                    factors=chosen,
+                    batch_size=None if prepared.train.rows is None else batch_size,
+                    order=spec.order,
+                    seed=seed,
+                )
+                for c in contenders
+                for setting in c.settings
+                for seed in range(spec.seeds)
+            ]
+    return members
+
+
+def _checked_factors(
+    problems: Sequence[NamedProblem], given: Mapping[str, Sequence[Any]]
+) -> dict[str, tuple[Any, ...]]:
+    known = {name: value for p in problems for name, value in p.problem.factors.items()}
+    checked: dict[str, tuple[Any, ...]] = {}
+    for name, values in given.items():
+        if name not in known:
+            raise InputError(unknown(name, known, "factor of the problem"))
+        typed = [parse_like(v, known[name], "factor", name) if isinstance(v, str) else v for v in values]
+        checked[name] = tuple(dict.fromkeys(typed))
+        if not checked[name]:
+            raise InputError(f"Factor {name} has no values.")
+    return checked
+
+
+def _batch_sizes(problems: Sequence[NamedProblem], given: Sequence[Any] | None) -> Sequence[Any]:
+    loaders = [p.name for p in problems if isinstance(p.problem.train, torch.utils.data.DataLoader)]
+    if loaders and given is not None and any(size is not None for size in given):
+        raise InputError(
+            f"The training data of {loaders[0]} is a DataLoader, whose own batch size stands; give no batch size."
+        )
+    if given is None:
+        return (None,) if len(loaders) == len(problems) else (DEFAULT_BATCH_SIZE,)
+    return tuple(dict.fromkeys(given))
+
+
+def _check_batches(spec: Specification, problems: Mapping[str, Prepared]) -> None:
+    for name, prepared in problems.items():
+        for size in spec.batch_sizes:
+            if prepared.train.rows is not None and size is not None and size > prepared.train.rows:
+                raise InputError(
+                    f"batch size {size} is larger than the {prepared.train.rows} training rows of {name}."
+                )
+
+
+def _check_optimizers(members: Sequence[Member]) -> None:
+    seen = set()
+    for member in members:
+        mark = (member.optimizer, tuple(member.hyperparameters.items()))
+        if mark not in seen:
+            seen.add(mark)
+            member.make_optimizer([nn.Parameter(torch.zeros(2, 2))])
+
+
+def _check_target(spec: ProblemSpecification, prepared: Prepared) -> None:
+    if spec.target is not None:
+        splits = [name for name in ("train", "validation", "test") if name in prepared.rows]
+        known = [f"{split}_{quantity}" for split in splits for quantity in prepared.objective.names]
+        own = spec.target == prepared.problem.target
+        Target.parse(spec.target, None if own else [*known, "batch_loss"])
+
+
+def _plain(grid: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+    plain = (bool, int, float, str, type(None))
+    return {
+        name: tuple(value if isinstance(value, plain) else repr(value) for value in values)
+        for name, values in grid.items()
+    }
+
+
+def _typed(name: str, options: Mapping[str, str]) -> dict[str, Any]:
+
+
+    known = defaults(name)
+    return {
+        key: parse_like(value, known[key], f"problem {name}", key) if key in known else value
+        for key, value in options.items()
+    }
+
+

@@ -1,0 +1,83 @@
+"""Values as they are written on a command line or in Python: one, a list, or a range that is tuned."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fallline.errors import InputError
+from fallline.rules import LogRange
+from fallline.rules.kinds import Kind
+
+TRIALS = 7
+"""How many values a range is cut into where no count is given."""
+
+
+def log(low: float, high: float, count: int) -> tuple[float, ...]:
+    """`count` values from low to high, evenly on a logarithmic scale, both ends included.
+
+    >>> log(1e-3, 1, 4)
+    (0.001, 0.01, 0.1, 1.0)
+    """
+    return LogRange(float(low), float(high)).grid(count)
+
+
+def parse_values(text: str, kind: Kind, owner: str, name: str) -> tuple[Any, ...]:
+    """The values that text stands for: `0.1`, a list `0.1|0.2`, or a range `1e-3..1`."""
+    if ".." in text:
+        low, _, high = text.partition("..")
+        return log(_number(low, owner, name), _number(high, owner, name), TRIALS)
+    return tuple(_parse(item, kind, owner, name) for item in text.split("|"))
+
+
+def parse_rates(text: str) -> tuple[float, ...]:
+    """The learning rates of `--lr`: LOW:HIGH:COUNT on a logarithmic scale, or A,B,C."""
+    if ":" not in text:
+        return tuple(_number(item, "--lr", "each rate") for item in text.split(","))
+    parts = text.split(":")
+    if len(parts) != 3 or not parts[2].isdigit():
+        raise InputError(f"--lr must be LOW:HIGH:COUNT, such as 1e-4:1:9, or A,B,C; got {text!r}.")
+    return log(_number(parts[0], "--lr", "LOW"), _number(parts[1], "--lr", "HIGH"), int(parts[2]))
+
+
+def parse_like(text: str, default: Any, owner: str, name: str) -> Any:
+    """A value of the same type as a default: true or false, a whole number, a number, or the text itself."""
+    if isinstance(default, bool):
+        return _parse(text, Kind(bool), owner, name)
+    for kind in (int, float):
+        if isinstance(default, kind):
+            try:
+                return kind(text)
+            except ValueError:
+                raise InputError(
+                    f"{owner}: {name} must be a {'whole ' * (kind is int)}number; got {text!r}."
+                ) from None
+    return text
+
+
+def distinct(values: Iterable[Any], owner: str, name: str) -> tuple[Any, ...]:
+    """The values once each, in order; an empty list is an InputError."""
+    unique = tuple(dict.fromkeys(values))
+    if not unique:
+        raise InputError(f"{owner}: {name} has no values to try.")
+    return unique
+
+
+def _parse(text: str, kind: Kind, owner: str, name: str) -> Any:
+    text = text.strip()
+    if kind.optional and text.lower() == "none":
+        return None
+    if kind.is_float:
+        return _number(text, owner, name)
+    if kind.type is bool:
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise InputError(f"{owner}: {name} must be true or false; got {text!r}.")
+    if kind.type is int:
+        return parse_like(text, 0, owner, name)
+    return text
+
+
+def _number(text: str, owner: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{owner}: {name} must be a number; got {text!r}.") from None

@@ -1,0 +1,48 @@
+"""Final weights in a study's folder: those of each optimizer's best setting are kept."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor
+
+from fallline.errors import InputError
+from fallline.study.ranking import GROUP, best_setting, grouped
+from fallline.study.record import Record
+from fallline.study.store import write_whole
+
+
+def save_weights(folder: Path, key: str, weights: Mapping[str, Tensor]) -> None:
+    """Write a member's final weights as `weights/<key>.safetensors`."""
+    write_whole(_path(folder, key), safetensors.torch.save(dict(weights)))
+
+
+def load_weights(folder: Path, key: str) -> dict[str, Tensor]:
+    """A member's final weights."""
+    path = _path(folder, key)
+    if not path.is_file():
+        raise InputError(f"The weights {path} are not there; only those of the best settings are kept.")
+    return safetensors.torch.load_file(path)
+
+
+def keep_best(folder: Path, ended: Iterable[Record], seeds: int) -> None:
+    """Delete the weights of settings that another has beaten; a setting counts once all its seeds have ended."""
+    for members in grouped(ended, GROUP):
+        complete = [
+            runs
+            for runs in grouped(members, ("hyperparameters",))
+            if len(runs) == seeds
+        ]
+        if len(complete) > 1:
+            best = {run.key for run in best_setting(_flat(complete))}
+            for run in _flat(complete):
+                if run.key not in best:
+                    _path(folder, run.key).unlink(missing_ok=True)
+
+
+def _flat(groups: Sequence[Sequence[Record]]) -> list[Record]:
+    return [record for group in groups for record in group]
+
+
+def _path(folder: Path, key: str) -> Path:
+    return folder / "weights" / f"{key}.safetensors"
