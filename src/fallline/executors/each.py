@@ -45,6 +45,7 @@ class Each:
     ) -> Any:
         kwargs = kwargs or {}
         stand_in = _first([*args, *kwargs.values()])
+        assert stand_in is not None
         return stand_in.apply(function, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -61,8 +62,14 @@ class Each:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            "a rule may not branch on tensors, t or float hyperparameters: use maths.where, or a field of another type"
+            "a rule may not branch on tensors, t or float hyperparameters: "
+            "use maths.where, or a field of another type"
         )
+
+
+def per_item(x: Any, count: int) -> list[Any]:
+    """The items of a list; one value made for all parameters is each one's."""
+    return x.items if isinstance(x, Each) else [x] * count
 
 
 def _item(x: Any, i: int) -> Any:
@@ -73,13 +80,12 @@ def _item(x: Any, i: int) -> Any:
     return x
 
 
-def _first(values: Iterable[Any]) -> Each:
+def _first(values: Iterable[Any]) -> Each | None:
     for value in values:
-        if isinstance(value, Each):
-            return value
-        if isinstance(value, list | tuple):
-            return _first(value)
-    raise TypeError("no Each among the arguments")
+        found = _first(value) if isinstance(value, list | tuple) else value
+        if isinstance(found, Each):
+            return found
+    return None
 
 
 def _add_operators() -> None:

@@ -13,8 +13,8 @@ from fallline.rules import Rule, State
 class Part:
     """The parameters that one program updates, in one order throughout.
 
-    `values` holds each parameter's float hyperparameters (those of its parameter group), `t` the number of the
-    update about to be made, `position` the parameter's place in the whole model.
+    `values` holds each parameter's float hyperparameters (those of its parameter group), `t` the number of
+    the update about to be made, `position` the parameter's place in the whole model.
     """
 
     rule: Rule
@@ -38,8 +38,8 @@ class Update:
 class Surroundings:
     """What lies outside the rules: the step's number, keyed noise, and the model's gradient elsewhere.
 
-    `noise(p, position, call)` draws standard normal noise shaped like p; `gradient(points)` takes other weights
-    for (position, tensor) pairs and returns the gradients there, in the same order.
+    `noise(p, position, call)` draws standard normal noise shaped like p; `gradient(points)` takes other
+    weights as (position, tensor) pairs and returns the gradients there, in the same order.
     """
 
     step: int

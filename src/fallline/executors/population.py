@@ -1,4 +1,4 @@
-"""The formula over many trainings at once: parameters stacked along a first axis, mapped with `torch.vmap`."""
+"""The formula over many trainings at once: stacked parameters, mapped with `torch.vmap`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from torch import Tensor
 from fallline.executors.each import Each
 from fallline.executors.part import Part, Surroundings, Update
 from fallline.executors.questions import run
+from fallline.executors.reference import stepped
 from fallline.rules import Now, Rule, State
 
 
@@ -23,25 +24,31 @@ def population(
 ) -> Update:
     """One step of many members that share a program.
 
-    `values` gives each float hyperparameter as a float64 tensor of shape (members,); p, g and the state entries
-    have the members as their first axis. Noise and totals are per member; the noise is the same for all members.
+    `values` gives each float hyperparameter as a float64 tensor of shape (members,); p, g and the state
+    entries have the members as their first axis. Totals are per member; the noise is the same for all.
     """
 
     def one(values: dict[str, Tensor], p: list[Tensor], g: list[Tensor], state: list[State]) -> Any:
-        part = Part(rule, p=p, g=g, state=state, t=[t] * len(p), position=list(range(len(p))))
+        part = Part(
+            rule,
+            p=[_one_element(q) for q in p],
+            g=[_one_element(q) for q in g],
+            state=[{name: _one_element(value) for name, value in old.items()} for old in state],
+            t=[t] * len(p),
+            position=list(range(len(p))),
+        )
 
-        def step(part: Part, now: Now) -> tuple[list[Tensor], list[State]]:
-            stacked = {name: Each(s[name] for s in part.state) for name in part.state[0]}
-            decrement, new = rule.bind(values).step(Each(part.p), Each(part.g), stacked, now)  # type: ignore[arg-type]
-            return (
-                [d.to(q.dtype) for d, q in zip(decrement.items, part.p, strict=True)],  # type: ignore[operator]
-                [
-                    {name: value.items[i].to(old[name].dtype) for name, value in new.items()}  # type: ignore[operator]
-                    for i, old in enumerate(part.state)
-                ],
-            )
+        def step(part: Part, now: Now) -> Update:
+            return stepped(rule.bind(values), part, now, Each)
 
-        return run(step, [part], [t], around)[0]
+        update: Update = run(step, [part], [t], _seeing_one_element(around, p))[0]
+        return (
+            [d.reshape(q.shape) for d, q in zip(update.decrement, p, strict=True)],
+            [
+                {name: value.reshape(old[name].shape) for name, value in new.items()}
+                for new, old in zip(update.state, state, strict=True)
+            ],
+        )
 
     with torch.no_grad():
         decrement, new = _mapped(one)(dict(values), list(p), list(g), list(state))
@@ -50,11 +57,34 @@ def population(
 
 def initial_states(rule: Rule, values: Mapping[str, Tensor], p: Sequence[Tensor]) -> list[State]:
     """The states of stacked parameters before the first update."""
+
+    def one(values: dict[str, Tensor], p: list[Tensor]) -> list[State]:
+        bound = rule.bind(values)
+        return [
+            {name: value.reshape(shaped[name].shape) for name, value in bound.init(_one_element(q)).items()}
+            for q, shaped in ((q, rule.init(q)) for q in p)
+        ]
+
     with torch.no_grad():
-        states: list[State] = _mapped(lambda values, p: [rule.bind(values).init(q) for q in p])(
-            dict(values), [q.detach() for q in p]
-        )
+        states: list[State] = _mapped(one)(dict(values), [q.detach() for q in p])
     return states
+
+
+def _one_element(x: Tensor) -> Tensor:
+    """A 0-d tensor as one of shape (1,), which a 0-d float64 hyperparameter does not widen."""
+    return x.reshape(1) if x.dim() == 0 else x
+
+
+def _seeing_one_element(around: Surroundings, p: Sequence[Tensor]) -> Surroundings:
+    def noise(q: Tensor, position: int, call: int) -> Tensor:
+        return around.noise(q.reshape(p[position].shape), position, call).reshape(q.shape)
+
+    def gradient(points: Sequence[tuple[int, Tensor]]) -> list[Tensor]:
+        assert around.gradient is not None
+        found = around.gradient([(position, x.reshape(p[position].shape)) for position, x in points])
+        return [g.reshape(x.shape) for g, (_, x) in zip(found, points, strict=True)]
+
+    return Surroundings(around.step, noise, None if around.gradient is None else gradient)
 
 
 def _mapped(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,8 +1,8 @@
 """Questions about the whole model, asked from inside a step, answered across all parts.
 
-A part cannot know another part's tensors, so a question breaks the step off; when every part has asked or ended,
-the answers are known and the steps run again with them. Steps are pure, so running them again is safe. A model
-with a single part, the usual case, is answered at once.
+A part cannot know another part's tensors, so a question breaks the step off; when every part has asked or
+ended, the answers are known and the steps run again with them. Steps are pure, so running them again is safe.
+A model with a single part, the usual case, is answered at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -75,13 +75,16 @@ def _reply(
 ) -> list[Any]:
     kinds = {question.kind for _, question in questions}
     if len(kinds) > 1:
-        raise InputError("Rules of one model ask for a total and a gradient at the same moment; nest them alike.")
+        raise InputError(
+            "Rules of one model ask for a total and a gradient at the same moment; nest them alike."
+        )
     if kinds == {"total"}:
         total = _sum([x for _, question in questions for x in question.x.items])
         return [total] * len(questions)
     if around.gradient is None:
         raise InputError(
-            "This rule asks for a further gradient, which needs the model's loss: call optimizer.step(closure)."
+            "This rule asks for a further gradient, which needs the model's loss: "
+            "call optimizer.step(closure)."
         )
     points = [
         (position, x)

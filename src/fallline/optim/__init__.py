@@ -1,4 +1,4 @@
-"""The torch.optim face of every rule: `fallline.optim.Adam(model.parameters(), lr=1e-3)`, and `Optimizer` for any rule."""
+"""The torch.optim face: `fallline.optim.Adam(model.parameters(), lr=1e-3)`, and `Optimizer` for any rule."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,4 +17,4 @@ _faces = {
     if isinstance(rule, type) and issubclass(rule, _rules.Rule) and rule is not _rules.Rule
 }
 globals().update(_faces)
-__all__ = ["Optimizer", "face", *_faces]  # noqa: PLE0604
+__all__ = ["Optimizer", "face", *_faces]

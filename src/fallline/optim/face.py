@@ -18,9 +18,9 @@ _REFUSED = ("capturable", "differentiable")
 def face(rule: type[Rule]) -> type[Optimizer]:
     """A drop-in optimizer class for a rule.
 
-    The signature is torch's, name for name and default for default, where the rule declares a namesake; fields
-    that torch lacks, `executor` and `seed` follow as keywords. Other rules take their fields, `weight_decay`
-    (coupled L2) and `maximize`.
+    The signature is torch's, name for name and default for default, where the rule declares a namesake;
+    fields that torch lacks, `executor` and `seed` follow as keywords. Other rules take their fields,
+    `weight_decay` (coupled L2) and `maximize`.
 
     >>> import torch
     >>> from fallline.rules import Adam
@@ -52,7 +52,7 @@ def face(rule: type[Rule]) -> type[Optimizer]:
         self._begin(params, rule(), values, executor, seed)
 
     def state_dict(self: Optimizer) -> dict[str, Any]:
-        packed = super(made, self).state_dict()
+        packed = Optimizer.state_dict(self)
         if not rule.torch_step:
             packed["state"] = {
                 index: {name: value for name, value in state.items() if name != "step"}
@@ -78,7 +78,9 @@ def face(rule: type[Rule]) -> type[Optimizer]:
 
 def _torch_parameters(namesake: str) -> list[inspect.Parameter]:
     signature = inspect.signature(getattr(torch.optim, namesake))
-    return [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    return [
+        parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()
+    ]
 
 
 def _own_parameters(rule: type[Rule]) -> list[inspect.Parameter]:

@@ -14,14 +14,14 @@ from fallline.rules import Rule, State
 from fallline.suggestions import unknown
 
 EXECUTORS: dict[str, Executor] = {"auto": foreach, "reference": reference, "foreach": foreach}
-_SCHEDULERS_KEYS = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", "swa_lr")
+_SCHEDULER_KEYS = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", "swa_lr")
 
 
 class Optimizer(torch.optim.Optimizer):
     """Trains parameters by a rule, with torch's whole interface: groups, closures, state_dict, schedulers.
 
-    `params` are tensors, named tensors or groups of them, as in torch; a group may set any hyperparameter under
-    torch's key (`lr`, `betas`), a wrapper's under `wrapper.field`. `executor` is "auto", "reference" or
+    `params` are tensors, named tensors or groups of them, as in torch; a group may set any hyperparameter
+    under torch's key (`lr`, `betas`), a wrapper's under `wrapper.field`. `executor` is "auto", "reference" or
     "foreach". `seed` keys the noise of rules that draw any. Raises InputError for a hyperparameter that is
     unknown or out of range, an unknown executor, and complex parameters.
 
@@ -56,7 +56,7 @@ class Optimizer(torch.optim.Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as torch does, after checking its values."""
         where = f"parameter group {len(self.param_groups)}"
-        known = {*self.defaults, "params", "param_names", *_SCHEDULERS_KEYS}
+        known = {*self.defaults, "params", "param_names", *_SCHEDULER_KEYS}
         if isinstance(param_group, dict):
             for name in param_group:
                 if name not in known:
@@ -72,8 +72,8 @@ class Optimizer(torch.optim.Optimizer):
                 raise InputError(f"In {where}: complex parameters are not supported; got {p.dtype}.")
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
-        """Update every parameter that has a gradient; with a closure, compute the loss first and return it."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient; a closure computes the loss, which is returned."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -32,4 +32,7 @@ class Adadelta(Rule):
     def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:
         s = ema(state["square_avg"], g * g, self.rho)
         delta = sqrt(state["acc_delta"] + self.eps) / sqrt(s + self.eps) * g
-        return self.lr * delta, {"square_avg": s, "acc_delta": ema(state["acc_delta"], delta * delta, self.rho)}
+        return self.lr * delta, {
+            "square_avg": s,
+            "acc_delta": ema(state["acc_delta"], delta * delta, self.rho),
+        }

@@ -1,9 +1,10 @@
-"""The kinds of a rule's fields, read from their annotations: floats in a range, and values that fix the program."""
+"""The kinds of a rule's fields, read from their annotations: floats, and values that fix the program."""
 
 import dataclasses
 import types
 import typing
 from functools import cache
+from numbers import Real
 from typing import Any
 
 from fallline.errors import InputError
@@ -28,11 +29,17 @@ class Kind:
         if value is None and self.optional:
             return None
         if self.is_float:
-            number = isinstance(value, int | float) and not isinstance(value, bool)
+            number = isinstance(value, Real) and not isinstance(value, bool)
             if not number or value not in self.range:
                 raise InputError(f"{owner}: {name} must be {self.range}; got {value!r}.")
             return float(value)
-        if isinstance(self.type, type) and not isinstance(value, self.type):
+        if typing.get_origin(self.type) is typing.Literal:
+            choices = typing.get_args(self.type)
+            if value not in choices:
+                raise InputError(
+                    f"{owner}: {name} must be one of {', '.join(map(repr, choices))}; got {value!r}."
+                )
+        elif isinstance(self.type, type) and not isinstance(value, self.type):
             expected = "true or false" if self.type is bool else f"of type {self.type.__name__}"
             raise InputError(f"{owner}: {name} must be {expected}; got {value!r}.")
         return value
@@ -54,7 +61,7 @@ def kinds_of(rule: type) -> dict[str, Kind]:
     return {field.name: _kind(hints[field.name]) for field in dataclasses.fields(rule)}
 
 
-def _kind(hint: Any, range: Range = Range(), optional: bool = False) -> Kind:
+def _kind(hint: Any, range: Range | None = None, optional: bool = False) -> Kind:
     if typing.get_origin(hint) is typing.Annotated:
         inner, *extras = typing.get_args(hint)
         return _kind(inner, next((x for x in extras if isinstance(x, Range)), range), optional)
@@ -63,4 +70,4 @@ def _kind(hint: Any, range: Range = Range(), optional: bool = False) -> Kind:
         rest = [member for member in members if member is not type(None)]
         if len(rest) == 1:
             return _kind(rest[0], range, optional=len(members) > 1)
-    return Kind(hint, optional, range)
+    return Kind(hint, optional, range or Range())

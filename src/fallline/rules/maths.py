@@ -1,7 +1,7 @@
 """The words that formulas are written in: safe for one tensor, a list of tensors, and under vmap.
 
-Hyperparameters may be Python floats or 0-d float64 tensors; `lerp`, `addcmul` and `clamp` raise or promote with
-the latter, these words do not.
+Hyperparameters may be Python floats or 0-d float64 tensors; `lerp`, `addcmul` and `clamp` raise or promote
+with the latter, these words do not.
 """
 
 from typing import Any

@@ -21,9 +21,9 @@ class Now:
     """The present moment of a step.
 
     `t` counts the updates of this parameter, 1 at the first. `total(x)` is the sum of x over the whole model.
-    `gradient(p)` is the loss's gradient at other weights, counted as an evaluation. `noise(p)` is standard normal
-    noise shaped like p. `due(k)` is a Python bool, true at the first step and every k steps after it. All of them
-    may be called any number of times.
+    `gradient(p)` is the loss's gradient at other weights, counted as an evaluation. `noise(p)` is standard
+    normal noise shaped like p. `due(k)` is a Python bool, true at the first step and every k steps after it.
+    All of them may be called any number of times.
     """
 
     t: Any

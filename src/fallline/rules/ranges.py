@@ -26,7 +26,9 @@ class Range:
             return "a finite number"
         if self.high == math.inf:
             return f"a finite number {'above' if self.low_open else 'of at least'} {self.low:g}"
-        return f"in {'(' if self.low_open else '['}{self.low:g}, {self.high:g}{')' if self.high_open else ']'}"
+        return (
+            f"in {'(' if self.low_open else '['}{self.low:g}, {self.high:g}{')' if self.high_open else ']'}"
+        )
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,6 @@ class LogRange:
             raise InputError(f"A logarithmic grid needs at least 2 values; got {count}.")
         ratio = math.log(self.high / self.low) / (count - 1)
         return tuple(float(f"{self.low * math.exp(ratio * i):.6g}") for i in range(count))
-
 
 
 Nonnegative = Annotated[float, Range(low=0.0)]

@@ -32,8 +32,8 @@ class Rule:
     SignDescent(lr=0.1)
 
     Four laws: a step is pure; it returns the decrement and the new state; a `float` field may differ between
-    trainings (so no `if` on it) where a field of another type fixes the program; it is written as for one tensor.
-    A quantity that can be absent is `float | None`: None removes it, with its state.
+    trainings (so no `if` on it) where a field of another type fixes the program; it is written as for one
+    tensor. A quantity that can be absent is `float | None`: None removes it, with its state.
     """
 
     acts_on: ClassVar[Literal["element", "tensor", "matrix"]] = "element"
@@ -87,13 +87,13 @@ class Rule:
         return {n: v for n, v in self.hyperparameters().items() if kinds[n].is_float and v is not None}
 
     def bind(self, values: Mapping[str, Any]) -> Self:
-        """The same rule with some hyperparameters set, unchecked: to tensors, or to what a schedule writes."""
+        """The same rule with some hyperparameters set, unchecked: tensors, or what a schedule writes."""
         bound = object.__new__(type(self))
         bound.__dict__.update(self.__dict__, **values)
         return bound
 
     def replace(self, values: Mapping[str, Any]) -> Self:
-        """The same rule with some hyperparameters set; an unknown name or a value out of range is an InputError."""
+        """The same rule with some hyperparameters set; unknown names and illegal values are InputErrors."""
         kinds = self.kinds()
         for name in values:
             if name not in kinds:

@@ -15,8 +15,8 @@ from fallline.rules.rule import Rule, State
 class SGD(Rule):
     """Stochastic gradient descent (Robbins and Monro, 1951, doi:10.1214/aoms/1177729586).
 
-    `momentum=None` is plain descent without state. As in torch, the first velocity is the gradient itself, not
-    damped, and Nesterov's variant looks ahead along the new velocity (Sutskever et al., 2013).
+    `momentum=None` is plain descent without state. As in torch, the first velocity is the gradient itself,
+    not damped, and Nesterov's variant looks ahead along the new velocity (Sutskever et al., 2013).
 
     >>> SGD(lr=0.1)
     SGD(lr=0.1, momentum=None, dampening=0.0, nesterov=False)

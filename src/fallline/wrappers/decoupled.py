@@ -13,8 +13,9 @@ from fallline.wrappers.wrapper import Wrapper
 
 @dataclass(frozen=True)
 class DecoupledDecay(Wrapper):
-    """Weight decay beside the rule's step (Loshchilov and Hutter, 2019, arXiv:1711.05101): lr * weight_decay * p
-    is subtracted as well. Around Adam it is AdamW.
+    """Weight decay beside the rule's step (Loshchilov and Hutter, 2019, arXiv:1711.05101).
+
+    lr * weight_decay * p is subtracted as well. Around Adam it is AdamW.
 
     >>> from fallline.rules import Adam
     >>> DecoupledDecay(Adam(), weight_decay=0.1).weight_decay
