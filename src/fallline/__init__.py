@@ -1,1 +1,37 @@
+"""fallline: an optimizer workbench for PyTorch.
+
+The names below are loaded when they are first used, so that `fallline --help` does not wait for torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "compare": "fallline.api",
+    "resume": "fallline.api",
+    "results": "fallline.api",
+    "Results": "fallline.api",
+    "log": "fallline.study",
+    "trace": "fallline.training",
+    "Problem": "fallline.problems",
+    "Rule": "fallline.rules",
+    "LogRange": "fallline.rules",
+    "InputError": "fallline.errors",
+    "MachineError": "fallline.errors",
+}
+_ROOMS = ("optim", "problems", "rules", "wrappers")
+__all__ = [*_HOMES, *_ROOMS, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name in _ROOMS:
+        return import_module(f"fallline.{name}")
+    raise AttributeError(f"module 'fallline' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -47,9 +47,9 @@ class Contender:
         ]
 
     @property
-    def tried(self) -> dict[str, tuple[Any, ...]]:
-        """The hyperparameters with more than one value."""
-        return {name: values for name, values in self.grid.items() if len(values) > 1}
+    def hyperparameters(self) -> list[str]:
+        """The names of all hyperparameters that can be set."""
+        return list(kinds_of(self.algorithm))
 
 
 def contender(

@@ -1,0 +1,17 @@
+from fallline import optim as optim
+from fallline import problems as problems
+from fallline import rules as rules
+from fallline import wrappers as wrappers
+from fallline.api import Results as Results
+from fallline.api import compare as compare
+from fallline.api import results as results
+from fallline.api import resume as resume
+from fallline.errors import InputError as InputError
+from fallline.errors import MachineError as MachineError
+from fallline.problems import Problem as Problem
+from fallline.rules import LogRange as LogRange
+from fallline.rules import Rule as Rule
+from fallline.study import log as log
+from fallline.training import trace as trace
+
+__version__: str

@@ -1,0 +1,210 @@
+"""What `import fallline as fl` offers: compare, resume, results, and what they give back."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+
+from fallline.errors import InputError, MachineError
+from fallline.problems import Problem
+from fallline.report import default_watcher, figures, page, tables
+from fallline.study import (
+    Contender,
+    Row,
+    Study,
+    StudyResults,
+    Watcher,
+    contender,
+    make_study,
+    named,
+    read_results,
+    rebuild,
+    run,
+)
+from fallline.study.weights import load_weights
+from fallline.suggestions import unknown
+
+CLASSICAL = ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam")
+DEFAULT_EPOCHS = 10
+
+
+@dataclass(frozen=True)
+class Results(StudyResults):
+    """The results of a study, with ways to see them."""
+
+    study: Study | None = None
+
+    def table(self) -> None:
+        """Print the ranking, best first."""
+        tables.print_ranking(self)
+
+    def plot(self, path: str | Path) -> Path:
+        """Draw every optimizer's curves at its best values as PNG, PDF or SVG, by the path's ending."""
+        return figures.save_curves(self, Path(path))
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the report: one HTML file that opens without a network; `report.html` in the store by default."""
+        return page.write(self, Path(path) if path is not None else self.folder / "report.html")
+
+    def best(self, problem: str | None = None) -> "Best":
+        """The winner, of the first problem or of the one named."""
+        rows = [row for row in self.ranking if problem in (None, row.problem)]
+        if not rows:
+            raise InputError(unknown(str(problem), {row.problem for row in self.ranking}, "problem of this study"))
+        return Best(self, rows[0])
+
+
+@dataclass(frozen=True)
+class Best:
+    """The optimizer that did best on validation data, at the values that were found."""
+
+    results: Results
+    row: Row
+
+    @property
+    def optimizer(self) -> str:
+        """Its label."""
+        return self.row.optimizer
+
+    @property
+    def hyperparameters(self) -> Mapping[str, Any]:
+        """All its hyperparameters."""
+        return self.row.hyperparameters
+
+    @property
+    def code(self) -> str:
+        """The line that makes it in one's own script."""
+        return self.results.paste_line(self.row)
+
+    def model(self) -> nn.Module:
+        """The trained model of its best seed, in evaluation mode."""
+        study = self.results.study or rebuild(self.results.specification, self.results.plan)
+        record = self.row.best_record
+        model = study.problems[self.row.problem].problem.make_model(record["factors"])
+        model.load_state_dict(load_weights(self.results.folder, record.key))
+        return model.eval()
+
+
+def compare(
+    problem: str | Problem | Sequence[str | Problem],
+    optimizers: Sequence[Any] = CLASSICAL,
+    *,
+    lrs: Sequence[float] | None = None,
+    vary: Mapping[str, Sequence[Any]] | None = None,
+    batch_sizes: Sequence[int] | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    seeds: int = 3,
+    seed: int = 0,
+    validation: float | None = None,
+    order: Literal["reshuffle", "fixed"] = "reshuffle",
+    target: str | None = None,
+    evaluate_every: int | None = None,
+    store: str | Path | None = None,
+    runner: str = "auto",
+    device: str = "cpu",
+    threads: int | None = None,
+    data_dir: str | Path | None = None,
+    progress: bool | Watcher = True,
+    command: str | None = None,
+) -> Results:
+    """Train every optimizer with every value tried, from the same weights on the same batches, and rank them.
+
+    `problem` is a built-in name (`digits`, `mnist:hidden=500`), `file.py:name`, a Problem, or several of them.
+    `optimizers` are names, rules, classes of rules or of torch optimizers: an instance is taken as it is, a name
+    or class is tuned over its search space; `lrs` are the learning rates tried instead. `vary` maps factors of
+    the problem or hyperparameters to values. `validation` is the fraction of the training rows that selects
+    (default: a fifth); test data are only reported. `target` is a condition such as `test_accuracy>=0.97` whose
+    first step is reported. `store` is a folder: one that holds this study is continued; the default is a new
+    folder under `runs/`.
+
+    Raises InputError for bad input before anything is trained.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> results = compare("cubic", ["sgd", "adam"], lrs=[0.01, 0.1], epochs=1, seeds=1, store=folder.name, progress=False)
+    >>> len(results.records)
+    4
+    >>> folder.cleanup()
+    """
+    given = [problem] if isinstance(problem, str | Problem) else list(problem)
+    problems = [named(one, data_dir) for one in given]
+    factors, varied = _split(vary or {}, {name for p in problems for name in p.problem.factors})
+    contenders = [contender(one, lrs, varied) for one in optimizers]
+    _check_varied(varied, contenders)
+    study = make_study(
+        problems,
+        contenders,
+        factors=factors,
+        batch_sizes=batch_sizes,
+        target=target,
+        device=device,
+        runner=runner,
+        threads=threads,
+        command=command,
+        epochs=DEFAULT_EPOCHS if epochs is None and steps is None else epochs,
+        steps=steps,
+        evaluate_every=evaluate_every,
+        seeds=seeds,
+        seed=seed,
+        validation=validation,
+        order=order,
+    )
+    return _run(study, _new_folder(problems[0].name) if store is None else Path(store), progress)
+
+
+def resume(
+    folder: str | Path, *, data_dir: str | Path | None = None, progress: bool | Watcher = True
+) -> Results:
+    """Continue the study in a folder: train what is missing; every curve is as if nothing had happened.
+
+    Raises InputError where code or data changed since it began.
+    """
+    stored = read_results(folder)
+    return _run(rebuild(stored.specification, stored.plan, data_dir), Path(folder), progress)
+
+
+def results(folder: str | Path) -> Results:
+    """The results in a study's folder, finished or not."""
+    stored = read_results(folder)
+    return Results(stored.specification, stored.environment, stored.plan, stored.records, stored.folder)
+
+
+def _run(study: Study, folder: Path, progress: bool | Watcher) -> Results:
+    watcher = default_watcher() if progress is True else None if progress is False else progress
+    records = run(study, folder, watcher)
+    stored = read_results(folder)
+    return Results(stored.specification, stored.environment, stored.plan, tuple(records), folder, study)
+
+
+def _split(
+    vary: Mapping[str, Sequence[Any]], factors: Iterable[str]
+) -> tuple[dict[str, Sequence[Any]], dict[str, Sequence[Any]]]:
+    known = set(factors)
+    return (
+        {name: values for name, values in vary.items() if name in known},
+        {name: values for name, values in vary.items() if name not in known},
+    )
+
+
+def _check_varied(varied: Mapping[str, Sequence[Any]], contenders: Sequence[Contender]) -> None:
+    for name in varied:
+        if not any(name in c.grid or f"l2.{name}" in c.grid for c in contenders):
+            known = sorted({field for c in contenders for field in c.hyperparameters})
+            raise InputError(unknown(name, known, "factor of the problem or hyperparameter of an optimizer"))
+
+
+def _new_folder(name: str) -> Path:
+    plain = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
+    for number in range(1, 100_000):
+        folder = Path("runs") / f"{plain}-{number:04d}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise InputError(f"The store {folder} cannot be written: {error.strerror}. Name another with --store.") from None
+        return folder
+    raise MachineError("There are too many folders in runs/; name one with --store.")
