@@ -10,6 +10,7 @@ from torch import nn
 from fallline.errors import InputError, MachineError
 from fallline.problems import Problem
 from fallline.report import default_watcher, figures, page, tables
+from fallline.study import advice
 from fallline.study import (
     Contender,
     Row,
@@ -47,6 +48,10 @@ class Results(StudyResults):
     def report(self, path: str | Path | None = None) -> Path:
         """Write the report: one HTML file that opens without a network; `report.html` in the store by default."""
         return page.write(self, Path(path) if path is not None else self.folder / "report.html")
+
+    def next_command(self) -> str | None:
+        """A command that looks closer: the best two optimizers around their best rates, with more seeds."""
+        return advice.next_command(self)
 
     def best(self, problem: str | None = None) -> "Best":
         """The winner, of the first problem or of the one named."""

@@ -53,13 +53,17 @@ class Contender:
 
 
 def contender(
-    given: Any, rates: Sequence[Any] | None = None, varied: Mapping[str, Sequence[Any]] | None = None
+    given: Any,
+    rates: Sequence[Any] | None = None,
+    varied: Mapping[str, Sequence[Any]] | None = None,
+    tune: bool = True,
 ) -> Contender:
     """A contender from text (`adam`, `adam:lr=1e-4..1`, `file.py:Mine`, `torch.optim.AdamW:lr=0.1`), a rule, a class of
     rules, or a class of torch optimizers.
 
     A rule instance stands for the values it has; a name or a class is tuned over the rule's search space. `rates`
     are tried where the text gives no lr, `varied` values of other hyperparameters where the algorithm has them.
+    Without `tune` a name stands for the rule's own defaults.
     """
     text = given if isinstance(given, str) else None
     name, settings = _split(text) if text is not None else (None, {})
@@ -75,7 +79,7 @@ def contender(
             if "weight_decay" in values:
                 values["l2.weight_decay"] = values.pop("weight_decay")
     grid: dict[str, tuple[Any, ...]] = {}
-    if tuned and isinstance(algorithm, Rule):
+    if tune and tuned and isinstance(algorithm, Rule):
         grid.update({field: space.grid(TRIALS) for field, space in algorithm.core().search.items()})
     grid.update({field: tuple(values) for field, values in wanted.items() if field in kinds})
     for field, written in settings.items():
@@ -84,6 +88,18 @@ def contender(
         grid[field] = parse_values(written, kinds[field], label, field)
     grid = {field: distinct(_checked(label, kinds, field, values), label, field) for field, values in grid.items()}
     return Contender(label, algorithm, grid, name if name is not None else reference(found))
+
+
+def single_rule(text: str) -> tuple[Rule, str]:
+    """One rule with one value of each hyperparameter, from text such as `adam:lr=0.1`, and how it is called."""
+    found = contender(text, tune=False)
+    if not isinstance(found.algorithm, Rule):
+        raise InputError(f"{found.label} is a torch optimizer; here a fallline Rule is needed.")
+    settings = found.settings
+    if len(settings) != 1:
+        raise InputError(f"{text!r} gives {len(settings)} settings; here each hyperparameter needs one value.")
+    told = ", ".join(f"{name}={values[0]}" for name, values in found.grid.items())
+    return found.algorithm.replace(settings[0]), f"{found.label}({told})" if told else found.label
 
 
 def resolve(name: str) -> Any:

@@ -60,17 +60,28 @@ def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> lis
         records = store.records()
         missing = [member for member in study.members if key(describe(member)) not in records]
         watcher.begin(len(study.members), list(records.values()), sum(_steps(study, m) for m in missing))
-        for cohort in _cohorts(study, missing):
-            prepared = study.problems[cohort[0].problem]
-            ticks = _Ticks(watcher, len(cohort))
-            for trained in train_cohort(
-                cohort, prepared, study.budget, study.specification.seed, tick=ticks.advance
-            ):
-                record = _keep(store, trained)
-                records[record.key] = record
-                watcher.end(record, _steps(study, trained.member) - trained.outcome.step)
-            keep_best(store.folder, records.values(), study.specification.seeds)
+        try:
+            for cohort in _cohorts(study, missing):
+                _train(store, study, cohort, records, watcher)
+        except BaseException as error:
+            error.add_note(
+                f"{len(records)} of {len(study.members)} members have ended and are kept. To go on: "
+                f"fallline resume {store.folder}"
+            )
+            raise
     return [records[key(describe(member))] for member in study.members]
+
+
+def _train(
+    store: Store, study: Study, cohort: Sequence[Member], records: dict[str, Record], watcher: Watcher
+) -> None:
+    prepared = study.problems[cohort[0].problem]
+    ticks = _Ticks(watcher, len(cohort))
+    for trained in train_cohort(cohort, prepared, study.budget, study.specification.seed, tick=ticks.advance):
+        record = _keep(store, trained)
+        records[record.key] = record
+        watcher.end(record, _steps(study, trained.member) - trained.outcome.step)
+    keep_best(store.folder, records.values(), study.specification.seeds)
 
 
 def _begin(store: Store, study: Study, watcher: Watcher) -> None:

@@ -1,0 +1,35 @@
+"""The application: every command, each in a file of its own. Nothing here imports torch."""
+
+import typer
+
+from fallline.cli.check import check
+from fallline.cli.compare import compare
+from fallline.cli.doctor import doctor
+from fallline.cli.gallery import gallery
+from fallline.cli.listing import optimizers, problems
+from fallline.cli.report import report
+from fallline.cli.resume import resume
+from fallline.cli.trace import trace
+
+app = typer.Typer(
+    name="fallline",
+    help="Compare optimizers on your own model and data, fairly: same weights, same batches, many seeds.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (compare, trace, gallery, check, resume, report, optimizers, problems, doctor):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def version(show: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    """Compare optimizers on your own model and data, fairly: same weights, same batches, many seeds."""
+    if show:
+        from fallline import __version__
+
+        typer.echo(f"fallline {__version__}")
+        raise typer.Exit

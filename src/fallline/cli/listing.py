@@ -1,0 +1,57 @@
+"""`fallline optimizers` and `fallline problems`."""
+
+from fallline.cli.options import Json
+
+
+def optimizers(json: Json = False) -> None:
+    """List the built-in optimizers: hyperparameters with defaults and ranges, search space, state, source."""
+    import textwrap
+
+    from fallline.cli.printing import print_json
+    from fallline.study.catalogue import catalogue
+
+    entries = catalogue()
+    if json:
+        print_json({"optimizers": entries})
+        return
+    for entry in entries:
+        fields = ", ".join(f"{name}={field['default']}" for name, field in entry["hyperparameters"].items())
+        searched = ", ".join(f"{name} {low:g}..{high:g}" for name, (low, high) in entry["search"].items())
+        lines = (entry["source"], fields, f"searched: {searched}; state: {', '.join(entry['state']) or 'none'}")
+        for number, line in enumerate(lines):
+            head = entry["name"] if number == 0 else ""
+            print(textwrap.fill(line, 100, initial_indent=f"{head:10}", subsequent_indent=" " * 10))
+    print("Your own: file.py:Class or package.Class, a fallline Rule or any torch.optim.Optimizer.")
+
+
+def problems(json: Json = False) -> None:
+    """List the built-in problems and surfaces."""
+    import inspect
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from fallline.cli.printing import print_json
+    from fallline.problems import BUILT_IN, SURFACES
+
+    entries = [
+        {
+            "name": name,
+            "options": {p.name: p.default for p in inspect.signature(make).parameters.values() if p.name != "data_dir"},
+            "what": (inspect.getdoc(make) or "").split("\n")[0],
+        }
+        for name, make in BUILT_IN.items()
+    ]
+    if json:
+        print_json({"problems": entries, "surfaces": list(SURFACES)})
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("problem", "options", "what it is"):
+        table.add_column(heading, overflow="fold")
+    for entry in entries:
+        told = ", ".join(f"{key}={value}" for key, value in dict(entry["options"]).items())  # type: ignore[call-overload]
+        table.add_row(str(entry["name"]), told, str(entry["what"]))
+    console = Console()
+    console.print(table)
+    console.print(f"Surfaces for `fallline trace`: {', '.join(SURFACES)}")
+    console.print("Your own: path/to/file.py:name or package.module:name, a fallline.Problem or a function that makes one.")
