@@ -12,7 +12,15 @@ from fallline.optim.against import TOLERANCE, equals_torch
 from fallline.optim.findings import Broken, one_line
 from fallline.optim.findings import Finding as Finding
 from fallline.optim.findings import Report as Report
-from fallline.optim.laws import AS_FOR_ONE, EXECUTORS_AGREE, FLOATS_MAY_DIFFER, PURE, RETURNS, Law
+from fallline.optim.laws import (
+    AS_FOR_ONE,
+    EXECUTORS_AGREE,
+    FLOATS_MAY_DIFFER,
+    PURE,
+    RETURNS,
+    Law,
+    own_random_state,
+)
 from fallline.optim.members import name_of
 from fallline.optim.optimizer import Optimizer
 from fallline.optim.trials import describe, moments, raw_steps, surroundings, tensor, variants
@@ -38,6 +46,14 @@ def check(
     True
     """
     name = _checked(rule, against, steps)
+    with own_random_state():
+        findings, times = _prove(rule, against, steps)
+    return Report(name, None if against is None else against.__name__, findings, _TIMED_ON, times)
+
+
+def _prove(
+    rule: type[Rule] | Rule, against: type[torch.optim.Optimizer] | None, steps: int
+) -> tuple[list[Finding], dict[str, float]]:
     forms: list[Rule] = []
     findings = [_proved("init and step run", "Mend this first.", partial(_made_and_run, rule, forms))]
     if findings[0].passed:
@@ -54,13 +70,7 @@ def check(
             what = f"{steps} steps equal {against.__name__} in {name_of(dtype)}"
             proof = partial(equals_torch, forms[0], against, steps, dtype, others=isinstance(rule, type))
             findings.append(_proved(what, "Both must take these hyperparameters and shapes.", proof))
-    return Report(
-        rule=name,
-        against=None if against is None else against.__name__,
-        findings=findings,
-        timed_on=_TIMED_ON,
-        step_microseconds=_step_times(forms[0]) if able else {},
-    )
+    return findings, _step_times(forms[0]) if able else {}
 
 
 def _checked(rule: object, against: object, steps: int) -> str:

@@ -54,10 +54,9 @@ def face(rule: type[Rule]) -> type[Optimizer]:
     def state_dict(self: Optimizer) -> dict[str, Any]:
         packed = Optimizer.state_dict(self)
         if not rule.torch_step:
-            packed["state"] = {
-                index: {name: value for name, value in state.items() if name != "step"}
-                for index, state in packed["state"].items()
-            }
+            counted = packed["state"].items()
+            kept = {i: {name: x for name, x in state.items() if name != "step"} for i, state in counted}
+            packed["state"] = {i: state for i, state in kept.items() if state}
         return packed
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]

@@ -36,7 +36,7 @@ class Law:
 
 def pure(rule: Rule) -> str:
     """Nothing is changed in place, and equal inputs give equal bits."""
-    with _own_random_state() as drawn:
+    with own_random_state() as drawn:
         for part in moments(rule):
             _init_is_pure(rule, part)
             given = copy_of(part)
@@ -177,7 +177,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 @contextmanager
-def _own_random_state() -> Iterator[Callable[[], bool]]:
+def own_random_state() -> Iterator[Callable[[], bool]]:
     """Tell whether the global generators were drawn from, and put them back."""
 
     def now() -> tuple[bytes, Any, str]:

@@ -1,0 +1,46 @@
+"""Every rule in every form through every executor, one step at a time."""
+
+import pytest
+import torch
+
+from fallline.executors import foreach, reference
+from fallline.optim.members import hold, members_apart
+from fallline.optim.trials import alone, copy_of, moments, surroundings
+from fallline.rules import Rule
+from tests.conformance.variants import EXPORTED, forms
+
+DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+FORMS = pytest.mark.parametrize("rule", forms())
+
+
+def test_every_exported_rule_has_a_form() -> None:
+    covered = {type(case.values[0].core()).__name__ for case in forms()}
+    assert covered == set(EXPORTED)
+
+
+@DTYPES
+@FORMS
+@pytest.mark.parametrize("staggered", [False, True], ids=["same t", "different t"])
+def test_reference_equals_each_parameter_alone(rule: Rule, dtype: torch.dtype, staggered: bool) -> None:
+    for part in moments(rule, dtype, staggered=staggered, steps=2):
+        around = surroundings(part.t[0])
+        update = reference([copy_of(part)], around)[0]
+        hold("reference", update, alone(copy_of(part), around), dtype)
+        assert [d.dtype for d in update.decrement] == [dtype] * len(part.p)
+
+
+@DTYPES
+@FORMS
+@pytest.mark.parametrize("staggered", [False, True], ids=["same t", "different t"])
+def test_foreach_equals_reference(rule: Rule, dtype: torch.dtype, staggered: bool) -> None:
+    for part in moments(rule, dtype, staggered=staggered, steps=2):
+        around = surroundings(part.t[0])
+        update = foreach([copy_of(part)], around)[0]
+        hold("foreach", update, reference([copy_of(part)], around)[0], dtype)
+        assert [d.dtype for d in update.decrement] == [dtype] * len(part.p)
+
+
+@DTYPES
+@FORMS
+def test_population_equals_reference(rule: Rule, dtype: torch.dtype) -> None:
+    members_apart(rule, list(rule.floats()), dtype)

@@ -1,0 +1,111 @@
+"""Every rule that fallline exports in every form that it, its wrappers and torch declare."""
+
+import inspect
+import itertools
+from typing import Any
+
+import pytest
+import torch
+
+from fallline import rules, wrappers
+from fallline.errors import InputError
+from fallline.optim.trials import describe, variants
+from fallline.rules import Rule
+from fallline.wrappers import Wrapper
+
+EXPORTED: dict[str, type[Rule]] = {
+    name: rule
+    for name, rule in vars(rules).items()
+    if isinstance(rule, type) and issubclass(rule, Rule) and rule is not Rule
+}
+WRAPPERS: dict[str, type[Wrapper]] = {
+    name: wrapper
+    for name, wrapper in vars(wrappers).items()
+    if isinstance(wrapper, type) and issubclass(wrapper, Wrapper) and wrapper is not Wrapper
+}
+NAMESAKES: dict[str, type[Rule]] = {
+    name: rule for name, rule in EXPORTED.items() if vars(rule).get("namesake") is not None
+}
+_NOT_THE_FORMULA = ("params", "foreach", "capturable", "differentiable", "fused")
+
+
+def forms() -> list[Any]:
+    """Every rule with its switches on and off, its optional floats absent and present, bare and wrapped."""
+    bare = [form for rule in EXPORTED.values() for form in variants(rule())]
+    wrapped = [made for form in bare for wrapper in WRAPPERS.values() for made in _made(wrapper, form)]
+    nested = [
+        made
+        for rule in EXPORTED.values()
+        for inner, outer in itertools.permutations(WRAPPERS.values(), 2)
+        for one in _made(inner, rule())
+        for made in _made(outer, one)
+    ]
+    return [_case(form, describe_nested(form)) for form in (*bare, *wrapped, *nested)]
+
+
+def describe_nested(rule: Rule) -> str:
+    """The names of all wrappers and of the rule, with the values."""
+    names = [type(rule).__name__]
+    inner = rule
+    while isinstance(inner, Wrapper):
+        inner = inner.rule
+        names.append(type(inner).__name__)
+    return "-".join(names) + describe(rule).removeprefix(names[0])
+
+
+def torch_class(rule: type[Rule]) -> type[torch.optim.Optimizer]:
+    """The optimizer of torch with the rule's formula."""
+    assert rule.namesake is not None
+    found = getattr(torch.optim, rule.namesake)
+    assert issubclass(found, torch.optim.Optimizer)
+    return found
+
+
+def torch_settings() -> list[Any]:
+    """(rule, keywords): every combination of torch's switches that it accepts, every other keyword moved."""
+    return [
+        _case((rule, keywords), f"{name}({', '.join(f'{k}={v}' for k, v in keywords.items())})")
+        for name, rule in NAMESAKES.items()
+        for keywords in _keyword_variants(torch_class(rule))
+    ]
+
+
+def _keyword_variants(optimizer: Any) -> list[dict[str, Any]]:
+    switches: dict[str, list[Any]] = {}
+    others: list[dict[str, Any]] = []
+    for name, parameter in inspect.signature(optimizer).parameters.items():
+        default = parameter.default
+        if name in _NOT_THE_FORMULA:
+            continue
+        if isinstance(default, bool):
+            switches[name] = [False, True]
+        elif default == 0:
+            switches[name] = [0.0, 0.1]
+        elif isinstance(default, tuple):
+            others.append({name: tuple(0.7 * x for x in default)})
+        else:
+            others.append({name: 0.7 * default})
+    combined = [
+        {name: value for name, value in zip(switches, values, strict=True) if value}
+        for values in itertools.product(*switches.values())
+    ]
+    return [keywords for keywords in (*combined, *others) if _accepted(optimizer, keywords)]
+
+
+def _accepted(optimizer: Any, keywords: dict[str, Any]) -> bool:
+    try:
+        optimizer([torch.zeros(2, requires_grad=True)], **keywords)
+    except ValueError:
+        return False
+    return True
+
+
+def _made(wrapper: type[Wrapper], rule: Rule) -> list[Rule]:
+    try:
+        return [wrapper(rule)]
+    except InputError:
+        return []
+
+
+def _case(value: Any, name: str) -> Any:
+    return pytest.param(value, id=name)

@@ -1,0 +1,150 @@
+"""Wrappers: what they change, how they nest, and their keys."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+
+from fallline.errors import InputError
+from fallline.optim import Optimizer
+from fallline.rules import SGD, Adam, AdamW, Now, Rule, State
+from fallline.wrappers import L2, DecoupledDecay, Maximize, Wrapper
+
+
+@dataclass(frozen=True)
+class Doubled(Wrapper):
+    factor: float = 2.0
+    halved: bool = False
+
+    name = "doubled"
+
+    def step(self, p: Any, g: Any, state: State, now: Now) -> tuple[Any, State]:
+        decrement, new = self.rule.step(p, g, state, now)
+        return (decrement if self.halved else self.factor * decrement), new
+
+
+@dataclass(frozen=True)
+class Rateless(Rule):
+    """A rule without learning rate."""
+
+    def step(self, p: Any, g: Any, state: State, now: Now) -> tuple[Any, State]:
+        return g, state
+
+
+def after_steps(rule: Rule, steps: int = 3) -> torch.Tensor:
+    p = torch.tensor([1.0, -2.0], requires_grad=True)
+    optimizer = Optimizer([p], rule)
+    for step in range(steps):
+        p.grad = torch.tensor([0.5, -0.25]) * (step + 1)
+        optimizer.step()
+    return p.detach()
+
+
+def test_l2_adds_the_weight_to_the_gradient() -> None:
+    # 1 - 0.1 * (0.5 + 0.2 * 1), -2 - 0.1 * (-0.25 - 0.2 * 2)
+    assert after_steps(L2(SGD(lr=0.1), 0.2), 1).tolist() == pytest.approx([0.93, -1.935], rel=1e-15)
+
+
+def test_maximize_turns_the_gradient_round() -> None:
+    assert after_steps(Maximize(SGD(lr=0.1)), 1).tolist() == pytest.approx([1.05, -2.025], rel=1e-15)
+
+
+def test_decoupled_decay_is_beside_the_step() -> None:
+    assert torch.allclose(
+        after_steps(DecoupledDecay(Adam(lr=0.1), 0.3)),
+        after_steps(AdamW(lr=0.1, weight_decay=0.3)),
+        rtol=1e-14,
+    )
+    assert not torch.allclose(
+        after_steps(DecoupledDecay(Adam(lr=0.1), 0.3)), after_steps(L2(Adam(lr=0.1), 0.3))
+    )
+
+
+def test_order_of_nesting_is_the_order_of_work() -> None:
+    # Inside Maximize the decay pulls towards 0; outside, it is turned round with the gradient.
+    inside = after_steps(Maximize(L2(SGD(lr=0.1), 0.2)), 1)
+    outside = after_steps(L2(Maximize(SGD(lr=0.1)), 0.2), 1)
+    assert inside.tolist() == pytest.approx([1 - 0.1 * (-0.5 + 0.2), -2 - 0.1 * (0.25 - 0.4)], rel=1e-14)
+    assert outside.tolist() == pytest.approx([1 - 0.1 * -(0.5 + 0.2), -2 - 0.1 * -(-0.25 - 0.4)], rel=1e-14)
+
+
+def test_keys_bear_the_wrappers_name() -> None:
+    rule = L2(Doubled(SGD(lr=0.1)), 0.2)
+    assert rule.hyperparameters() == {
+        "lr": 0.1,
+        "momentum": None,
+        "dampening": 0.0,
+        "nesterov": False,
+        "doubled.factor": 2.0,
+        "doubled.halved": False,
+        "l2.weight_decay": 0.2,
+    }
+    assert rule.floats().keys() == {"lr", "dampening", "doubled.factor", "l2.weight_decay"}
+    assert isinstance(rule.core(), SGD)
+
+
+def test_replace_reaches_every_level_and_refuses_the_unknown() -> None:
+    rule = L2(Doubled(SGD(lr=0.1)), 0.2).replace({"doubled.factor": 3, "l2.weight_decay": 0, "lr": 1})
+    assert rule == L2(Doubled(SGD(lr=1.0), factor=3.0), 0.0)
+    with pytest.raises(InputError, match=r"Did you mean 'l2.weight_decay'\?"):
+        rule.replace({"l2.weightdecay": 0.1})
+    with pytest.raises(InputError, match="weight_decay must be a finite number of at least 0"):
+        rule.replace({"l2.weight_decay": -0.1})
+
+
+def test_program_of_a_wrapper_is_its_own_and_the_rules() -> None:
+    assert L2(SGD(lr=0.1), 0.1).program() == L2(SGD(lr=0.2), 0.2).program()
+    assert L2(SGD()).program() != SGD().program()
+    assert L2(SGD()).program() != L2(SGD(nesterov=True)).program()
+    assert Doubled(SGD()).program() != Doubled(SGD(), halved=True).program()
+    assert L2(Maximize(SGD())).program() != Maximize(L2(SGD())).program()
+
+
+def test_same_wrapper_twice_is_refused() -> None:
+    with pytest.raises(InputError, match=r"already has 'l2\.weight_decay'"):
+        L2(L2(SGD()))
+
+
+@pytest.mark.parametrize("inner", [SGD, "sgd", None])
+def test_wrapper_needs_a_rule(inner: Any) -> None:
+    with pytest.raises(InputError, match="rule must be of type Rule"):
+        L2(inner)
+
+
+def test_decoupled_decay_needs_a_learning_rate() -> None:
+    with pytest.raises(InputError, match="scaled by lr, which Rateless lacks"):
+        DecoupledDecay(Rateless())
+
+
+@pytest.mark.parametrize("weight_decay", [-1.0, float("nan"), True, "1"])
+def test_bad_decay_is_refused(weight_decay: Any) -> None:
+    with pytest.raises(InputError, match="weight_decay must be"):
+        L2(SGD(), weight_decay)
+
+
+def test_groups_set_a_wrappers_field_and_a_scheduler_writes_it() -> None:
+    p, q = (torch.tensor([1.0], requires_grad=True) for _ in range(2))
+    optimizer = Optimizer([{"params": [p]}, {"params": [q], "l2.weight_decay": 0.5}], L2(SGD(lr=0.1), 0.0))
+    for _ in range(2):
+        for x in (p, q):
+            x.grad = torch.zeros(1)
+        optimizer.step()
+        optimizer.param_groups[0]["l2.weight_decay"] = 1.0
+    assert p.item() == pytest.approx(0.9, rel=1e-15)
+    assert q.item() == pytest.approx(0.95 * 0.95, rel=1e-15)
+
+
+def test_scheduler_warms_up_a_wrapped_rule_from_zero() -> None:
+    p = torch.tensor([1.0], requires_grad=True)
+    optimizer = Optimizer([p], DecoupledDecay(SGD(lr=0.1), 0.5))
+    scheduler = LambdaLR(optimizer, lambda step: step / 2)
+    seen = []
+    for _ in range(3):
+        p.grad = torch.ones(1)
+        optimizer.step()
+        scheduler.step()
+        seen.append(p.item())
+    first = 1 - 0.05 * (1 + 0.5)
+    assert seen == pytest.approx([1.0, first, first - 0.1 * (1 + 0.5 * first)], rel=1e-15)
