@@ -16,7 +16,11 @@ from fallline.wrappers import L2, DecoupledDecay, Maximize
 
 @dataclass(frozen=True)
 class Signs(Rule):
-    """Goes by the gradient's sign."""
+    """Goes by the gradient's sign.
+
+    >>> Signs().lr
+    0.01
+    """
 
     lr: float = 0.01
     fade: float | None = None

@@ -66,7 +66,7 @@ def face(rule: type[Rule]) -> type[Optimizer]:
         {
             "__init__": __init__,
             "state_dict": state_dict,
-            "__doc__": rule.__doc__,
+            "__doc__": (rule.__doc__ or "").partition(">>>")[0].rstrip(),
             "__signature__": signature,
             "__module__": "fallline.optim",
             "_absent_is_zero": True,

@@ -3,7 +3,6 @@
 import dataclasses
 import types
 import typing
-from functools import cache
 from numbers import Real
 from typing import Any
 
@@ -45,9 +44,17 @@ class Kind:
         return value
 
 
-@cache
+_READ: dict[type, dict[str, Kind]] = {}
+
+
 def kinds_of(rule: type) -> dict[str, Kind]:
     """The kind of every field of a rule's class, in order."""
+    if rule not in _READ:
+        _READ[rule] = _read(rule)
+    return _READ[rule]
+
+
+def _read(rule: Any) -> dict[str, Kind]:
     hints = typing.get_type_hints(rule, include_extras=True)
     fields = {field.name for field in dataclasses.fields(rule)}
     variables = {

@@ -20,12 +20,14 @@ def ema(average: Tensor, x: Tensor, decay: float) -> Tensor:
 
 def debias(average: Tensor, decay: float, t: float) -> Tensor:
     """An exponential moving average that began at 0, corrected for having seen only t values."""
-    return average / (1 - decay**t)
+    seen: float = 1 - decay**t
+    return average / seen
 
 
 def clip(x: Tensor, limit: float) -> Tensor:
     """Each element of x moved into [-limit, limit]; NaN stays NaN."""
-    return where(x > limit, limit, where(x < -limit, -limit, x))
+    clipped: Tensor = where(x > limit, limit, where(x < -limit, -limit, x))
+    return clipped
 
 
 def shrink(x: Tensor, amount: float) -> Tensor:

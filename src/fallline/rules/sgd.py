@@ -28,7 +28,7 @@ class SGD(Rule):
     nesterov: bool = False
 
     search: ClassVar = {"lr": LogRange(1e-3, 10.0)}
-    namesake: ClassVar = "SGD"
+    namesake: ClassVar[str | None] = "SGD"
     torch_step: ClassVar = False
 
     def init(self, p: Tensor) -> State:
