@@ -134,11 +134,12 @@ def compare(
     4
     >>> folder.cleanup()
     """
-    given = [problem] if isinstance(problem, str | Problem) else list(problem)
+    given = list(problem) if isinstance(problem, list | tuple) else [problem]
     problems = [named(one, data_dir) for one in given]
-    factors, varied = _split(vary or {}, {name for p in problems for name in p.problem.factors})
+    factors_known = sorted({name for p in problems for name in p.problem.factors})
+    factors, varied = _split(vary or {}, factors_known)
     contenders = [contender(one, lrs, varied) for one in optimizers]
-    _check_varied(varied, contenders)
+    _check_varied(varied, contenders, factors_known)
     study = make_study(
         problems,
         contenders,
@@ -194,10 +195,12 @@ def _split(
     )
 
 
-def _check_varied(varied: Mapping[str, Sequence[Any]], contenders: Sequence[Contender]) -> None:
+def _check_varied(
+    varied: Mapping[str, Sequence[Any]], contenders: Sequence[Contender], factors: Sequence[str]
+) -> None:
     for name in varied:
         if not any(name in c.grid or f"l2.{name}" in c.grid for c in contenders):
-            known = sorted({field for c in contenders for field in c.hyperparameters})
+            known = [*factors, *sorted({field for c in contenders for field in c.hyperparameters})]
             raise InputError(unknown(name, known, "factor of the problem or hyperparameter of an optimizer"))
 
 

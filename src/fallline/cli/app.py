@@ -6,6 +6,7 @@ from fallline.cli.check import check
 from fallline.cli.compare import compare
 from fallline.cli.doctor import doctor
 from fallline.cli.gallery import gallery
+from fallline.cli.guard import guarded
 from fallline.cli.listing import optimizers, problems
 from fallline.cli.report import report
 from fallline.cli.resume import resume
@@ -22,7 +23,7 @@ app = typer.Typer(
 )
 
 for command in (compare, trace, gallery, check, resume, report, optimizers, problems, doctor):
-    app.command()(command)
+    app.command()(guarded(command))
 
 
 @app.callback(invoke_without_command=True)

@@ -16,7 +16,7 @@ def check(
 ) -> None:
     """Prove a rule: the four laws, every executor against the reference, a torch optimizer. Exits with 1 if it fails."""
     from fallline.cli.printing import print_json
-    from fallline.optim.check import check as prove
+    from fallline.proof.check import check as prove
     from fallline.study.contenders import resolve
 
     report = prove(resolve(rule), None if against is None else resolve(against))

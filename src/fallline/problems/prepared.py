@@ -19,13 +19,13 @@ from fallline.problems.sources import Loader, Resident, Source, Streamed, permut
 from fallline.randomness import forked, seed_global
 
 DEFAULT_VALIDATION = 0.2
-TRAINING_ROWS_EVALUATED = 10_000
+TRAINING_ROWS_EVALUATED = 5_000
 
 
 @dataclass(frozen=True)
 class Prepared:
     """The splits of a problem on a device. `train_part` is what the training loss is measured on: all training
-    rows, or a keyed choice of 10,000 where there are more.
+    rows, or a keyed choice of 5,000 where there are more.
     """
 
     problem: Problem

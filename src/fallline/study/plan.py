@@ -5,13 +5,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from fallline.errors import InputError
-from fallline.problems import Prepared
+from fallline.problems import Prepared, initial_model
+from fallline.problems.objective import rows
+from fallline.randomness import forked
 from fallline.suggestions import unknown
 from fallline.training import Budget, Member
 
 RUNNERS = ("loop",)
+ONE_THREAD_BELOW = 20e6
+"""Floating-point operations of a step below which one thread is faster than several."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,32 @@ def make_plan(
         budget.total_steps(problems[member.problem].train.steps(member.batch_size or 0)) for member in members
     )
     reasons = ["loop: members are trained one after another, each by its own optimizer (foreach executor)"]
+    if threads is None:
+        threads, reason = _threads(members, problems)
+        reasons.append(reason)
     if any(problem.train.rows is None for problem in problems.values()):
         reasons.append("members that share a seed advance together, so that each epoch of a DataLoader is read once")
-    return Plan("loop", str(device), threads or torch.get_num_threads(), len(members), steps, tuple(reasons))
+    return Plan("loop", str(device), threads, len(members), steps, tuple(reasons))
+
+
+def _threads(members: Sequence[Member], problems: Mapping[str, Prepared]) -> tuple[int, str]:
+    largest = max(
+        _step_flops(problems[name], batch_size)
+        for name, batch_size in {(member.problem, member.batch_size) for member in members}
+    )
+    told = f"a step is {largest / 1e6:.3g} million floating-point operations"
+    if largest < ONE_THREAD_BELOW:
+        return 1, f"1 thread: {told}, too few to share"
+    return torch.get_num_threads(), f"{torch.get_num_threads()} threads: {told}"
+
+
+def _step_flops(problem: Prepared, batch_size: int | None) -> float:
+    """The floating-point operations of one forward and backward pass, counted on a batch and scaled to size."""
+    batch = next(problem.train.in_order())
+    with forked(problem.device), FlopCounterMode(display=False) as counter:
+        problem.objective.loss(initial_model(problem, 0, 0), batch).backward()  # type: ignore[no-untyped-call]
+    size = rows(batch)
+    return float(counter.get_total_flops()) * (batch_size or size) / size
 
 
 def device_of(name: str) -> torch.device:

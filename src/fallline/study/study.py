@@ -117,6 +117,8 @@ def make_study(
         **rest,
     )
     prepared = {p.name: prepare(p.problem, spec.seed, place, spec.validation) for p in problems}
+    if batch_sizes is None:
+        spec = spec.model_copy(update={"batch_sizes": _default_batch_sizes(prepared)})
     members = _members(spec, prepared, contenders)
     budget = Budget(spec.epochs, spec.steps, spec.evaluate_every)
     for problem in spec.problems:
@@ -225,9 +227,12 @@ def _batch_sizes(problems: Sequence[NamedProblem], given: Sequence[Any] | None) 
         raise InputError(
             f"The training data of {loaders[0]} is a DataLoader, whose own batch size stands; give no batch size."
         )
-    if given is None:
-        return (None,) if len(loaders) == len(problems) else (DEFAULT_BATCH_SIZE,)
-    return tuple(dict.fromkeys(given))
+    return (DEFAULT_BATCH_SIZE,) if given is None else tuple(dict.fromkeys(given))
+
+
+def _default_batch_sizes(problems: Mapping[str, Prepared]) -> tuple[int | None, ...]:
+    rows = [prepared.train.rows for prepared in problems.values() if prepared.train.rows is not None]
+    return (min(DEFAULT_BATCH_SIZE, *rows),) if rows else (None,)
 
 
 def _check_batches(spec: Specification, problems: Mapping[str, Prepared]) -> None:

@@ -32,7 +32,9 @@ class Budget:
 
 @dataclass(frozen=True)
 class Trained:
-    """A member that has ended: its curve, outcome, final weights and seconds of work."""
+    """A member that has ended: its curve, outcome, final weights, and the seconds that its updates took (its share
+    of reading the batches included, evaluations not).
+    """
 
     member: Member
     curve: Curve
@@ -59,12 +61,13 @@ def train_cohort(
     steps_per_epoch = problem.train.steps(batch_size)
     total = budget.total_steps(steps_per_epoch)
     evaluations = set(evaluation_steps(total, steps_per_epoch, budget.evaluate_every))
-    began = time.perf_counter()
     with forked(problem.device):
         trainings = [Training(member, problem, seed) for member in members]
         for training in trainings:
             training.evaluate()
         done = 0
+        began = time.perf_counter()
+        evaluating = 0.0
         for batch in _batches(problem, first, seed, total, steps_per_epoch):
             active = [training for training in trainings if training.outcome is None]
             if not active:
@@ -72,11 +75,14 @@ def train_cohort(
             done += 1
             for training in active:
                 training.step(batch)
-                if done in evaluations:
+            if done in evaluations:
+                paused = time.perf_counter()
+                for training in active:
                     training.evaluate()
+                evaluating += time.perf_counter() - paused
             if tick is not None and (done in evaluations or done % 50 == 0):
                 tick(done)
-    seconds = (time.perf_counter() - began) / len(trainings)
+        seconds = (time.perf_counter() - began - evaluating) / len(trainings)
     for training in trainings:
         training.finish()
     return [_trained(training, seconds) for training in trainings]

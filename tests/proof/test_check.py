@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from fallline.errors import InputError
-from fallline.optim.against import match
-from fallline.optim.check import Report, check
-from fallline.optim.findings import relative_difference
+from fallline.proof.against import match
+from fallline.proof.check import Report, check
+from fallline.proof.findings import relative_difference
 from fallline.rules import SGD, Adam, Now, Rule, State
 from fallline.rules.maths import debias, ema, sqrt, where, zeros_like
 from fallline.wrappers import L2, DecoupledDecay, Maximize

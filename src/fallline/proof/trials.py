@@ -13,7 +13,7 @@ from fallline.errors import InputError
 from fallline.executors import Part, Surroundings, Update, initial_state
 from fallline.executors.each import Each
 from fallline.executors.questions import run
-from fallline.optim.findings import relative_difference
+from fallline.proof.findings import relative_difference
 from fallline.randomness import numpy_stream
 from fallline.rules import Now, Rule
 from fallline.rules.kinds import Kind

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from fallline.errors import InputError
-from fallline.optim.findings import Broken, relative_difference
+from fallline.proof.findings import Broken, relative_difference
 from fallline.optim.groups import group_values
 from fallline.optim.optimizer import Optimizer
-from fallline.optim.trials import describe, other_values, shapes_for, tensor
+from fallline.proof.trials import describe, other_values, shapes_for, tensor
 from fallline.rules import Rule
 from fallline.wrappers import Maximize
 from fallline.wrappers.wrapper import Wrapper

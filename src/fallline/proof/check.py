@@ -8,11 +8,11 @@ from time import perf_counter
 import torch
 
 from fallline.errors import InputError
-from fallline.optim.against import TOLERANCE, equals_torch
-from fallline.optim.findings import Broken, one_line
-from fallline.optim.findings import Finding as Finding
-from fallline.optim.findings import Report as Report
-from fallline.optim.laws import (
+from fallline.proof.against import TOLERANCE, equals_torch
+from fallline.proof.findings import Broken, one_line
+from fallline.proof.findings import Finding as Finding
+from fallline.proof.findings import Report as Report
+from fallline.proof.laws import (
     AS_FOR_ONE,
     EXECUTORS_AGREE,
     FLOATS_MAY_DIFFER,
@@ -21,9 +21,9 @@ from fallline.optim.laws import (
     Law,
     own_random_state,
 )
-from fallline.optim.members import name_of
+from fallline.proof.members import name_of
 from fallline.optim.optimizer import Optimizer
-from fallline.optim.trials import describe, moments, raw_steps, surroundings, tensor, variants
+from fallline.proof.trials import describe, moments, raw_steps, surroundings, tensor, variants
 from fallline.rules import Rule
 
 _TIMED_SHAPES = [(64, 64), (64,)] * 10

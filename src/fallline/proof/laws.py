@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from fallline.executors import Part, foreach, initial_state, reference
-from fallline.optim.findings import Broken, one_line
-from fallline.optim.members import TOLERANCE, hold, members_apart, members_of, name_of
-from fallline.optim.trials import (
+from fallline.proof.findings import Broken, one_line
+from fallline.proof.members import TOLERANCE, hold, members_apart, members_of, name_of
+from fallline.proof.trials import (
     alone,
     copy_of,
     moments,

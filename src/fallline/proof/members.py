@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from fallline.executors import Update, initial_state, initial_states, population, reference
-from fallline.optim.findings import Broken
-from fallline.optim.trials import copy_of, furthest, moments, other_values, surroundings
+from fallline.proof.findings import Broken
+from fallline.proof.trials import copy_of, furthest, moments, other_values, surroundings
 from fallline.rules import Rule, State
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}

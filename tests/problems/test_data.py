@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+
+from fallline.errors import InputError
+from fallline.problems.data import source
+from fallline.problems.sources import Loader, Resident, Stream, Streamed
+
+CPU = torch.device("cpu")
+
+
+class Squares(Dataset):
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, i):
+        return torch.tensor([float(i)]), i * i
+
+
+class Jittered(Squares):
+    def __getitem__(self, i):
+        x, y = super().__getitem__(i)
+        return x + torch.rand(1) + np.random.rand(), y
+
+
+def batches(data, batch_size=4, order=None, step=0):
+    order = torch.arange(10) if order is None else order
+    return list(data.epoch(batch_size, order, Stream(0, "epoch", 0, step)))
+
+
+def test_tensors_arrays_dicts_and_tensor_datasets_stay_on_the_device():
+    x, y = torch.arange(10.0)[:, None], torch.arange(10)
+    for data in (
+        (x, y),
+        [x, y],
+        (x.numpy(), y.numpy()),
+        TensorDataset(x, y),
+        Squares(),
+    ):
+        found = source(data, "data", CPU)
+        assert isinstance(found, Resident)
+        assert found.rows == 10
+        assert [len(batch[0]) for batch in batches(found)] == [4, 4, 2]
+    named = source({"x": x, "y": y}, "data", CPU)
+    assert set(batches(named)[0]) == {"x", "y"}
+
+
+def test_numpy_floats_become_the_default_dtype_and_whole_numbers_int64():
+    found = source((np.zeros((3, 2)), np.zeros(3, np.int8)), "data", CPU)
+    assert [leaf.dtype for leaf in found.tensors] == [torch.float32, torch.int64]
+
+
+def test_a_batch_follows_the_given_order():
+    found = source((torch.arange(10.0),), "data", CPU)
+    order = torch.tensor([3, 1, 4, 5, 9, 2, 6, 8, 7, 0])
+    assert torch.cat([batch[0] for batch in batches(found, 4, order)]).tolist() == order.tolist()
+
+
+def test_a_random_transform_is_found_and_streamed_under_keyed_generators():
+    found = source(Jittered(), "data", CPU)
+    assert isinstance(found, Streamed)
+    torch.manual_seed(1)
+    first = batches(found)
+    torch.manual_seed(2)
+    again = batches(found)
+    later = batches(found, step=1)
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0][0], later[0][0])
+
+
+def test_streaming_leaves_the_global_generators_alone():
+    found = source(Jittered(), "data", CPU)
+    torch.manual_seed(7)
+    np.random.seed(7)
+    expected = torch.rand(1), np.random.rand()
+    torch.manual_seed(7)
+    np.random.seed(7)
+    batches(found)
+    assert (torch.rand(1), np.random.rand()) == expected
+
+
+def test_drawing_between_the_batches_does_not_change_them():
+    found = source(Jittered(), "data", CPU)
+    plain = batches(found)
+    disturbed = []
+    for batch in found.epoch(4, torch.arange(10), Stream(0, "epoch")):
+        disturbed.append(batch)
+        torch.rand(5)
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(plain, disturbed, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_dataloader_keeps_its_own_ways_under_keyed_generators(workers):
+    loader = DataLoader(Jittered(), batch_size=3, shuffle=True, drop_last=True, num_workers=workers)
+    found = source(loader, "data", CPU)
+    assert isinstance(found, Loader)
+    assert found.rows is None
+    assert found.steps(64) == 3
+    first, again, later = (batches(found, step=step) for step in (0, 0, 1))
+    assert [len(batch[0]) for batch in first] == [3, 3, 3]
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(first, again, strict=True))
+    assert not all(torch.equal(a[1], b[1]) for a, b in zip(first, later, strict=True))
+
+
+def test_a_dataloader_with_a_generator_of_its_own_is_keyed_too():
+    loader = DataLoader(Squares(), batch_size=3, shuffle=True, generator=torch.Generator().manual_seed(5))
+    found = source(loader, "data", CPU)
+    first, again = batches(found), batches(found)
+    assert all(torch.equal(a[1], b[1]) for a, b in zip(first, again, strict=True))
+
+
+def test_a_dataloader_without_length_is_counted():
+    class Stream3(IterableDataset):
+        def __iter__(self):
+            return iter([(torch.zeros(1), 0)] * 7)
+
+    assert source(DataLoader(Stream3(), batch_size=3), "data", CPU).steps(0) == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((torch.zeros(3, 2), torch.zeros(4)), "same number of rows"),
+        ((torch.zeros(0, 2), torch.zeros(0)), "no rows"),
+        ((torch.tensor(1.0),), "rows along its first axis"),
+        ((torch.tensor([[1.0], [float("nan")]]), torch.zeros(2)), "first in row 1"),
+        ((np.array(["a", "b"]), np.zeros(2)), "convert it to numbers"),
+        ((["a"], [1]), "got str"),
+        (7, "got int"),
+    ],
+)
+def test_bad_data_are_refused_by_name(data, message):
+    with pytest.raises(InputError, match=message) as caught:
+        source(data, "mine: training data", CPU)
+    assert str(caught.value).startswith("mine: training data")
+
+
+def test_an_iterable_dataset_needs_a_loader():
+    class Endless(IterableDataset):
+        def __iter__(self):
+            yield 1
+
+    with pytest.raises(InputError, match="hand it over in a DataLoader"):
+        source(Endless(), "data", CPU)
+
+
+def test_digests_tell_contents_apart():
+    x = torch.arange(6.0)
+    digest = source((x,), "data", CPU).digest()
+    assert digest == source((x.clone(),), "data", CPU).digest()
+    assert digest != source((x + 1,), "data", CPU).digest()
+    assert digest != source((x.double(),), "data", CPU).digest()

@@ -1,0 +1,100 @@
+import sqlite3
+
+import pytest
+
+from fallline.errors import InputError, MachineError
+from fallline.study.record import Record
+from fallline.study.store import FILE, MIGRATIONS, Store
+from fallline.training import Curve, Ending, Outcome
+
+VALUES = [0.1, 1 / 3, float("inf"), -0.0, 5e-324]
+
+
+def record(optimizer="adam"):
+    return Record(
+        {"optimizer": optimizer, "seed": 0},
+        Outcome(Ending.FINISHED, 4),
+        Curve({"step": [0.0, 4.0], "train_loss": VALUES}),
+        1.5,
+    )
+
+
+def test_what_is_written_is_read_back_bit_for_bit(tmp_path):
+    with Store.writer(tmp_path / "a" / "b") as store:
+        store.begin("{}", {"runner": "loop"}, {"cpu": "x"})
+        store.add(record())
+    with Store.reader(tmp_path / "a" / "b") as store:
+        assert store.study() == ("{}", {"runner": "loop"}, {"cpu": "x"})
+        found = store.records()
+    assert list(found) == [record().key]
+    assert [x.hex() for x in found[record().key].curve["train_loss"]] == [x.hex() for x in VALUES]
+    assert found[record().key].outcome == Outcome(Ending.FINISHED, 4)
+
+
+def test_readers_see_a_study_that_is_being_written(tmp_path):
+    with Store.writer(tmp_path) as store:
+        store.begin("{}", {}, {})
+        store.add(record())
+        with Store.reader(tmp_path) as reader:
+            assert len(reader.records()) == 1
+            store.add(record("sgd"))
+            assert len(reader.records()) == 2
+
+
+def test_a_reader_cannot_write(tmp_path):
+    with Store.writer(tmp_path) as store:
+        store.begin("{}", {}, {})
+    with Store.reader(tmp_path) as store, pytest.raises(MachineError, match="readonly"):
+        store.add(record())
+
+
+def test_only_one_writes(tmp_path):
+    with Store.writer(tmp_path), pytest.raises(InputError, match="Another fallline is working"):
+        Store.writer(tmp_path)
+    Store.writer(tmp_path).close()
+
+
+def test_a_failed_write_leaves_nothing_of_the_member(tmp_path):
+    with Store.writer(tmp_path) as store:
+        store.begin("{}", {}, {})
+        broken = record()
+        broken.curve.columns["odd"] = ["no number"]
+        with pytest.raises(ValueError, match="no number"):
+            store.add(broken)
+        assert store.records() == {}
+        store.add(record())
+        assert len(store.records()) == 1
+
+
+def test_a_full_disk_is_the_machines_failure(tmp_path):
+    with Store.writer(tmp_path) as store:
+        store.begin("{}", {}, {})
+        store._connection.execute("PRAGMA max_page_count = 1")
+        big = record()
+        big.curve.columns["batch_loss"] = [0.5] * 100_000
+        with pytest.raises(MachineError, match="fallline resume"):
+            store.add(big)
+    with Store.reader(tmp_path) as store:
+        assert store.records() == {}
+
+
+def test_a_store_of_a_newer_version_is_refused(tmp_path):
+    Store.writer(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.close()
+    for open_store in (Store.writer, Store.reader):
+        with pytest.raises(InputError, match="newer fallline"):
+            open_store(tmp_path)
+
+
+def test_what_is_no_store_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no study"):
+        Store.reader(tmp_path)
+    (tmp_path / FILE).write_bytes(b"this is no database, " * 100)
+    for open_store in (Store.writer, Store.reader):
+        with pytest.raises(InputError, match=r"cannot be (written|read)"):
+            open_store(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        Store.writer(tmp_path / "file" / "inside")

@@ -1,0 +1,308 @@
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import mse_loss
+from torch.utils.data import DataLoader, TensorDataset
+
+import fallline as fl
+from fallline.errors import InputError
+from fallline.study import advice, read_results
+
+X = torch.linspace(-1, 1, 40)[:, None]
+
+
+def line(**changes):
+    given = {"model": lambda: nn.Linear(1, 1), "loss": mse_loss, "train": (X, 2 * X + 1), "name": "line"}
+    return fl.Problem(**{**given, **changes})
+
+
+def compare(tmp_path, problem=None, optimizers=("sgd", "adam"), **changes):
+    given = {
+        "lrs": [0.01, 0.1],
+        "epochs": 2,
+        "seeds": 2,
+        "threads": 1,
+        "progress": False,
+        "store": tmp_path / "s",
+    }
+    return fl.compare(problem or line(), optimizers, **{**given, **changes})
+
+
+def curves(results):
+    return {record.key: record.curve.columns for record in results.records}
+
+
+def same(a, b):
+    """Equal bits, NaN included."""
+    return {k: {n: [x.hex() for x in map(float, v)] for n, v in c.items()} for k, c in a.items()} == {
+        k: {n: [x.hex() for x in map(float, v)] for n, v in c.items()} for k, c in b.items()
+    }
+
+
+def test_members_are_all_combinations(tmp_path):
+    results = compare(tmp_path, batch_sizes=[4, 8])
+    assert len(results.records) == 2 * 2 * 2 * 2
+    assert len(results.ranking) == 4
+    assert {record["batch_size"] for record in results.records} == {4, 8}
+
+
+def test_the_rate_is_chosen_on_validation_data_and_test_is_only_reported(tmp_path):
+    misleading = (X, -2 * X - 1)
+    results = compare(tmp_path, line(test=misleading), ["sgd"], lrs=[1e-3, 0.3])
+    row = results.ranking[0]
+    assert row.selected_on == "validation_loss"
+    assert row.hyperparameters["lr"] == 0.3
+    by_test = min(results.records, key=lambda record: record.final("test_loss"))
+    assert by_test["hyperparameters"]["lr"] == 1e-3
+
+
+def test_without_validation_data_the_training_loss_decides(tmp_path):
+    row = compare(tmp_path, validation=0).ranking[0]
+    assert row.selected_on == "train_loss"
+    assert "validation_loss" not in row.intervals
+
+
+def test_divergence_is_the_worst_result_and_is_counted(tmp_path):
+    results = compare(tmp_path, optimizers=["sgd"], lrs=[0.1, 1e4])
+    row = results.ranking[0]
+    assert (row.diverged, row.members, row.hyperparameters["lr"]) == (2, 4, 0.1)
+    bad = [member for member in results.to_json()["members"] if member["outcome"] == "diverged"]
+    assert len(bad) == 2
+    assert all(member["final"]["validation_loss"] is None and member["outcome_cause"] for member in bad)
+
+
+def test_an_optimizer_that_always_diverges_is_ranked_last(tmp_path):
+    rows = compare(tmp_path, optimizers=["sgd:lr=1e4|1e5", "adam"]).ranking
+    assert [row.optimizer for row in rows] == ["adam", "sgd"]
+    assert rows[1].score == math.inf
+
+
+def test_the_same_study_gives_the_same_bits_and_another_seed_other_curves(tmp_path):
+    first = compare(tmp_path, store=tmp_path / "a")
+    again = compare(tmp_path, store=tmp_path / "b")
+    other = compare(tmp_path, store=tmp_path / "c", seed=1)
+    assert same(curves(first), curves(again))
+    for key, columns in curves(other).items():
+        assert columns["train_loss"] != curves(first)[key]["train_loss"]
+
+
+def test_steps_to_a_target(tmp_path):
+    row = compare(tmp_path, optimizers=["sgd"], lrs=[0.3], target="train_loss<=0.5", epochs=5).ranking[0]
+    for record in row.winners:
+        losses = record.curve["train_loss"]
+        assert losses[0] > 0.5 > losses[-1]
+    assert row.steps_to_target.reached == 2
+    assert 0 < row.steps_to_target.median <= 5
+    never = compare(tmp_path, store=tmp_path / "n", target="validation_loss<=-1").ranking[0].steps_to_target
+    assert (never.reached, never.median) == (0, math.inf)
+
+
+def test_values_at_the_edge_are_said(tmp_path):
+    row = compare(tmp_path, optimizers=["sgd"], lrs=[1e-3, 1e-2, 1e-1]).ranking[0]
+    assert row.edges == ("lr=0.1 is the largest value tried",)
+
+
+def test_hyperparameters_and_factors_can_be_varied(tmp_path):
+    wide = line(
+        model=lambda width=2: nn.Sequential(nn.Linear(1, width), nn.Linear(width, 1)), factors={"width": 2}
+    )
+    results = compare(
+        tmp_path, wide, ["momentum", "sgd"], vary={"width": [2, 3], "nesterov": [True, False]}, lrs=[0.1]
+    )
+    assert {record["factors"]["width"] for record in results.records} == {2, 3}
+    assert {(r.optimizer, r.factors["width"]) for r in results.ranking} == {
+        (name, width) for name in ("momentum", "sgd") for width in (2, 3)
+    }
+    with pytest.raises(InputError, match="Did you mean 'width'"):
+        compare(tmp_path, wide, vary={"widht": [1]})
+
+
+def test_best_gives_the_trained_model_and_a_line_to_paste(tmp_path):
+    results = compare(tmp_path, optimizers=["sgd", "momentum"], epochs=20, lrs=[0.05, 0.1])
+    best = results.best()
+    model = best.model()
+    with torch.no_grad():
+        loss = float(mse_loss(model(X), 2 * X + 1))
+    assert loss < 0.05
+    assert best.code.startswith("torch.optim.SGD(model.parameters(), lr=")
+    kept = {path.stem for path in (results.folder / "weights").iterdir()}
+    assert kept == {record.key for row in results.ranking for record in row.winners}
+
+
+def test_an_instance_of_a_model_means_these_weights_for_every_seed(tmp_path):
+    results = compare(tmp_path, line(model=nn.Linear(1, 1)), ["sgd"], lrs=[0.1], validation=0)
+    starts = {record.curve["train_loss"][0] for record in results.records}
+    assert len(starts) == 1
+
+
+def test_a_loader_trains_with_its_own_batch_size(tmp_path):
+    loader = DataLoader(TensorDataset(X, 2 * X), batch_size=10, shuffle=True)
+    results = compare(tmp_path, line(train=loader, validation=(X, 2 * X)))
+    assert results.records[0]["batch_size"] is None
+    assert results.records[0].curve["step"][-1] == 8
+    again = compare(tmp_path, line(train=loader, validation=(X, 2 * X)), store=tmp_path / "again")
+    assert same(curves(results), curves(again))
+    with pytest.raises(InputError, match="own batch size stands"):
+        compare(tmp_path, line(train=loader), batch_sizes=[4], store=tmp_path / "other")
+
+
+def test_a_finished_study_is_not_trained_again_and_another_is_refused(tmp_path):
+    first = compare(tmp_path)
+    began = time.perf_counter()
+    again = compare(tmp_path)
+    assert time.perf_counter() - began < 1
+    assert same(curves(first), curves(again))
+    with pytest.raises(InputError, match="holds another study"):
+        compare(tmp_path, epochs=3)
+    with pytest.raises(InputError, match="training data of line|the train data of line"):
+        compare(tmp_path, line(train=(X, 3 * X)))
+
+
+def test_an_interrupted_study_goes_on_bit_for_bit(tmp_path):
+    class Stop(Exception):
+        pass
+
+    class StopsAfterThree:
+        ended = 0
+
+        def begin(self, members, ended, steps):
+            pass
+
+        def advance(self, steps):
+            pass
+
+        def say(self, message):
+            pass
+
+        def close(self):
+            pass
+
+        def end(self, record, steps_left):
+            self.ended += 1
+            if self.ended == 3:
+                raise Stop
+
+    whole = compare(tmp_path, store=tmp_path / "whole")
+    with pytest.raises(Stop) as caught:
+        compare(tmp_path, progress=StopsAfterThree())
+    assert "3 of 8 members have ended" in caught.value.__notes__[0]
+    assert len(read_results(tmp_path / "s").records) == 3
+    assert same(curves(compare(tmp_path)), curves(whole))
+
+
+SCRIPT = """
+import sys, torch, fallline as fl
+from torch import nn
+def problem():
+    x = torch.linspace(-1, 1, 400)[:, None]
+    model = lambda: nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.2), nn.Tanh(), nn.Linear(8, 1))
+    return fl.Problem(model=model, loss=nn.MSELoss(), train=(x, x**3), name="curve")
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_signals_lose_nothing(tmp_path, sent):
+    script = tmp_path / "mine.py"
+    script.write_text(SCRIPT)
+    words = ["compare", f"{script}:problem", "-o", "sgd:lr=0.01|0.1", "-o", "adam:lr=0.01|0.1"]
+    words += ["--epochs", "40", "--threads", "1", "--quiet", "--seeds", "2"]
+    fallline = [sys.executable, "-m", "fallline"]
+    process = subprocess.Popen(
+        [*fallline, *words, "--store", str(tmp_path / "cut")],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if (tmp_path / "cut" / "weights").is_dir() and len(
+            list((tmp_path / "cut" / "weights").iterdir())
+        ) >= 2:
+            break
+        time.sleep(0.02)
+    os.kill(process.pid, sent)
+    _, errors = process.communicate(timeout=60)
+    expected = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[sent]
+    assert process.returncode == expected, errors
+    if sent != signal.SIGKILL:
+        assert "fallline resume" in errors
+    assert 0 < len(read_results(tmp_path / "cut").records) < 8
+    subprocess.run([*fallline, "resume", str(tmp_path / "cut"), "--quiet"], check=True, capture_output=True)
+    subprocess.run([*fallline, *words, "--store", str(tmp_path / "whole")], check=True, capture_output=True)
+    assert same(curves(read_results(tmp_path / "cut")), curves(read_results(tmp_path / "whole")))
+    script.write_text(SCRIPT.replace("0.2", "0.3"))
+    refused = subprocess.run([*fallline, "resume", str(tmp_path / "cut")], capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "changed since it began" in refused.stderr
+
+
+def test_json_has_the_fixed_part_and_only_finite_numbers(tmp_path):
+    import json
+
+    document = json.loads(json.dumps(compare(tmp_path, lrs=[0.1, 1e4]).to_json(), allow_nan=False))
+    assert {"specification", "environment", "plan", "ranking", "members", "verdicts"} == set(document)
+    row, member = document["ranking"][0], document["members"][0]
+    assert {
+        "problem",
+        "optimizer",
+        "hyperparameters",
+        "factors",
+        "schedule",
+        "batch_size",
+        "members",
+        "diverged",
+    } <= set(row)
+    assert {"median", "low", "high"} <= set(row["validation_loss"])
+    assert {"seed", "phase", "outcome", "final", "curves"} <= set(member)
+    assert {"step", "train_loss", "validation_loss"} <= set(member["curves"])
+
+
+def test_the_next_command_can_be_parsed_and_looks_closer(tmp_path):
+    results = fl.compare(
+        "cubic", ["sgd", "adam"], epochs=1, seeds=1, threads=1, progress=False, store=tmp_path / "c"
+    )
+    command = advice.next_command(results)
+    assert command.startswith("fallline compare cubic -o ")
+    assert command.endswith("--seeds 10")
+    assert advice.next_command(compare(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs: .*greater than or equal to 1"),
+        ({"epochs": 2, "steps": 3}, "either epochs or steps"),
+        ({"seeds": 0}, "seeds"),
+        ({"batch_sizes": [0]}, "batch_sizes"),
+        ({"batch_sizes": []}, "batch_sizes"),
+        ({"batch_sizes": [33]}, "batch size 33 is larger than the 32 training rows"),
+        ({"validation": 2.0}, "validation"),
+        ({"order": "random"}, "order"),
+        ({"runner": "lop"}, "Did you mean 'loop'"),
+        ({"device": "gpu"}, "Device 'gpu'"),
+        ({"threads": 0}, "threads must be at least 1"),
+        ({"target": "accuracy"}, "A target is QUANTITY>=VALUE"),
+        ({"target": "test_accuracy>=0.9"}, "is no recorded quantity"),
+        ({"lrs": []}, "lr has no values"),
+        ({"optimizers": []}, "at least one optimizer"),
+        ({"optimizers": ["adam", "adam"]}, "named twice"),
+        ({"problem": 3}, "must be a fallline.Problem or a name"),
+        ({"store": "/proc/no/store"}, "cannot be written"),
+    ],
+)
+def test_bad_input_is_refused_before_training(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        compare(tmp_path, **changes)
+    assert not (tmp_path / "s" / "weights").exists()
+
+
+def test_all_mistakes_of_a_specification_are_said_at_once(tmp_path):
+    with pytest.raises(InputError, match=r"epochs.*seeds.*"):
+        compare(tmp_path, epochs=-1, seeds=-1)
