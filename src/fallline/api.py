@@ -10,13 +10,13 @@ from torch import nn
 from fallline.errors import InputError, MachineError
 from fallline.problems import Problem
 from fallline.report import default_watcher, figures, page, tables
-from fallline.study import advice
 from fallline.study import (
     Contender,
     Row,
     Study,
     StudyResults,
     Watcher,
+    advice,
     contender,
     make_study,
     named,
@@ -129,7 +129,9 @@ def compare(
 
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
-    >>> results = compare("cubic", ["sgd", "adam"], lrs=[0.01, 0.1], epochs=1, seeds=1, store=folder.name, progress=False)
+    >>> results = compare(
+    ...     "cubic", ["sgd", "adam"], lrs=[0.01, 0.1], epochs=1, seeds=1, store=folder.name, progress=False
+    ... )
     >>> len(results.records)
     4
     >>> folder.cleanup()
@@ -161,9 +163,7 @@ def compare(
     return _run(study, _new_folder(problems[0].name) if store is None else Path(store), progress)
 
 
-def resume(
-    folder: str | Path, *, data_dir: str | Path | None = None, progress: bool | Watcher = True
-) -> Results:
+def resume(folder: str | Path, *, data_dir: str | Path | None = None, progress: bool | Watcher = True) -> Results:
     """Continue the study in a folder: train what is missing; every curve is as if nothing had happened.
 
     Raises InputError where code or data changed since it began.
@@ -195,9 +195,7 @@ def _split(
     )
 
 
-def _check_varied(
-    varied: Mapping[str, Sequence[Any]], contenders: Sequence[Contender], factors: Sequence[str]
-) -> None:
+def _check_varied(varied: Mapping[str, Sequence[Any]], contenders: Sequence[Contender], factors: Sequence[str]) -> None:
     for name in varied:
         if not any(name in c.grid or f"l2.{name}" in c.grid for c in contenders):
             known = [*factors, *sorted({field for c in contenders for field in c.hyperparameters})]
@@ -213,6 +211,8 @@ def _new_folder(name: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise InputError(f"The store {folder} cannot be written: {error.strerror}. Name another with --store.") from None
+            raise InputError(
+                f"The store {folder} cannot be written: {error.strerror}. Name another with --store."
+            ) from None
         return folder
     raise MachineError("There are too many folders in runs/; name one with --store.")

@@ -45,9 +45,7 @@ def test_a_loader_cannot_be_split():
 
 def test_initial_weights_are_keyed_by_seed_and_index():
     ready = prepare(problem(), 0, CPU)
-    weights = [
-        initial_model(ready, seed, index).weight.item() for seed, index in [(0, 0), (0, 0), (0, 1), (1, 0)]
-    ]
+    weights = [initial_model(ready, seed, index).weight.item() for seed, index in [(0, 0), (0, 0), (0, 1), (1, 0)]]
     assert weights[0] == weights[1]
     assert len(set(weights)) == 3
 
@@ -75,9 +73,7 @@ def test_a_model_that_draws_is_noticed():
 
 def test_factors_reach_the_model():
     made = []
-    prepare(
-        problem(model=lambda width=3: made.append(width) or nn.Linear(1, 1), factors={"width": 5}), 0, CPU
-    )
+    prepare(problem(model=lambda width=3: made.append(width) or nn.Linear(1, 1), factors={"width": 5}), 0, CPU)
     assert set(made) == {5}
 
 

@@ -110,12 +110,8 @@ def test_values_at_the_edge_are_said(tmp_path):
 
 
 def test_hyperparameters_and_factors_can_be_varied(tmp_path):
-    wide = line(
-        model=lambda width=2: nn.Sequential(nn.Linear(1, width), nn.Linear(width, 1)), factors={"width": 2}
-    )
-    results = compare(
-        tmp_path, wide, ["momentum", "sgd"], vary={"width": [2, 3], "nesterov": [True, False]}, lrs=[0.1]
-    )
+    wide = line(model=lambda width=2: nn.Sequential(nn.Linear(1, width), nn.Linear(width, 1)), factors={"width": 2})
+    results = compare(tmp_path, wide, ["momentum", "sgd"], vary={"width": [2, 3], "nesterov": [True, False]}, lrs=[0.1])
     assert {record["factors"]["width"] for record in results.records} == {2, 3}
     assert {(r.optimizer, r.factors["width"]) for r in results.ranking} == {
         (name, width) for name in ("momentum", "sgd") for width in (2, 3)
@@ -222,9 +218,7 @@ def test_signals_lose_nothing(tmp_path, sent):
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        if (tmp_path / "cut" / "weights").is_dir() and len(
-            list((tmp_path / "cut" / "weights").iterdir())
-        ) >= 2:
+        if (tmp_path / "cut" / "weights").is_dir() and len(list((tmp_path / "cut" / "weights").iterdir())) >= 2:
             break
         time.sleep(0.02)
     os.kill(process.pid, sent)
@@ -265,9 +259,7 @@ def test_json_has_the_fixed_part_and_only_finite_numbers(tmp_path):
 
 
 def test_the_next_command_can_be_parsed_and_looks_closer(tmp_path):
-    results = fl.compare(
-        "cubic", ["sgd", "adam"], epochs=1, seeds=1, threads=1, progress=False, store=tmp_path / "c"
-    )
+    results = fl.compare("cubic", ["sgd", "adam"], epochs=1, seeds=1, threads=1, progress=False, store=tmp_path / "c")
     command = advice.next_command(results)
     assert command.startswith("fallline compare cubic -o ")
     assert command.endswith("--seeds 10")

@@ -6,9 +6,7 @@ from fallline.rules import SGD, Adagrad
 from fallline.training import trace
 
 
-@pytest.mark.parametrize(
-    ("lr", "printed"), [(0.4, ("-2.382563", "-0.158591")), (2.0, ("-0.002295", "-0.000000"))]
-)
+@pytest.mark.parametrize(("lr", "printed"), [(0.4, ("-2.382563", "-0.158591")), (2.0, ("-0.002295", "-0.000000"))])
 def test_adagrad_prints_the_tutorials_digits(lr, printed):
     path = trace("quadratic", Adagrad(lr=lr, eps=1e-6, eps_inside_root=True), start=(-5, -2), steps=20)
     assert path.shape == (21, 2)

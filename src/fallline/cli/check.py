@@ -14,7 +14,7 @@ def check(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Prove a rule: the four laws, every executor against the reference, a torch optimizer. Exits with 1 if it fails."""
+    """Prove a rule: the four laws, every executor against the reference, a torch optimizer. Exits with 1 if not."""
     from fallline.cli.printing import print_json
     from fallline.proof.check import check as prove
     from fallline.study.contenders import resolve

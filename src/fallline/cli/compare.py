@@ -37,7 +37,9 @@ def compare(
     validation: Annotated[
         float | None, typer.Option(metavar="F", help="Fraction of the training rows that selects; a fifth by default.")
     ] = None,
-    order: Annotated[str, typer.Option(metavar="reshuffle|fixed", help="A new order every epoch, or one.")] = "reshuffle",
+    order: Annotated[
+        str, typer.Option(metavar="reshuffle|fixed", help="A new order every epoch, or one.")
+    ] = "reshuffle",
     target: Annotated[
         str | None, typer.Option(metavar="METRIC>=VALUE", help="Report the first step that meets this condition.")
     ] = None,

@@ -1,5 +1,7 @@
 """`fallline optimizers` and `fallline problems`."""
 
+from typing import Any
+
 from fallline.cli.options import Json
 
 
@@ -34,7 +36,7 @@ def problems(json: Json = False) -> None:
     from fallline.cli.printing import print_json
     from fallline.problems import BUILT_IN, SURFACES
 
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "name": name,
             "options": {p.name: p.default for p in inspect.signature(make).parameters.values() if p.name != "data_dir"},
@@ -49,9 +51,11 @@ def problems(json: Json = False) -> None:
     for heading in ("problem", "options", "what it is"):
         table.add_column(heading, overflow="fold")
     for entry in entries:
-        told = ", ".join(f"{key}={value}" for key, value in dict(entry["options"]).items())  # type: ignore[call-overload]
-        table.add_row(str(entry["name"]), told, str(entry["what"]))
+        told = ", ".join(f"{key}={value}" for key, value in entry["options"].items())
+        table.add_row(entry["name"], told, entry["what"])
     console = Console()
     console.print(table)
     console.print(f"Surfaces for `fallline trace`: {', '.join(SURFACES)}")
-    console.print("Your own: path/to/file.py:name or package.module:name, a fallline.Problem or a function that makes one.")
+    console.print(
+        "Your own: path/to/file.py:name or package.module:name, a fallline.Problem or a function that makes one."
+    )

@@ -28,14 +28,10 @@ def airfoil(data_dir: str | Path | None = None) -> Problem:
     Every column is standardised over all 1,503 rows, of which the first 1,500 are used. A linear model from
     weights of N(0, 0.01^2) and bias 0; the loss is half the squared error. There are no test data.
     """
-    table = np.array(
-        [line.split("\t") for line in FILE.read(data_dir).decode().split("\n") if line], dtype=float
-    )
+    table = np.array([line.split("\t") for line in FILE.read(data_dir).decode().split("\n") if line], dtype=float)
     table = (table - table.mean(axis=0)) / table.std(axis=0)
     rows = torch.from_numpy(table[:ROWS]).float()
-    return Problem(
-        model=small_linear, loss=half_squared_error, train=(rows[:, :-1], rows[:, -1:]), name="airfoil"
-    )
+    return Problem(model=small_linear, loss=half_squared_error, train=(rows[:, :-1], rows[:, -1:]), name="airfoil")
 
 
 def small_linear(features: int = 5) -> nn.Linear:

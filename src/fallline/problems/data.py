@@ -25,9 +25,7 @@ def source(data: Any, where: str, device: torch.device) -> Source:
     if isinstance(data, TensorDataset):
         return Resident(_checked(tuple(data.tensors), where), device)
     if isinstance(data, IterableDataset):
-        raise InputError(
-            f"{where}: an IterableDataset has no rows to choose from; hand it over in a DataLoader."
-        )
+        raise InputError(f"{where}: an IterableDataset has no rows to choose from; hand it over in a DataLoader.")
     if isinstance(data, Tensor | np.ndarray | list | tuple | dict):
         return Resident(_checked(_tensors(data, where), where), device)
     if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
@@ -60,9 +58,7 @@ def _checked(tensors: Any, where: str) -> Any:
     if not leaves or any(leaf.dim() == 0 for leaf in leaves):
         raise InputError(f"{where}: every tensor needs rows along its first axis; got {describe(tensors)}.")
     if len({len(leaf) for leaf in leaves}) > 1:
-        raise InputError(
-            f"{where}: inputs and targets need the same number of rows; got {describe(tensors)}."
-        )
+        raise InputError(f"{where}: inputs and targets need the same number of rows; got {describe(tensors)}.")
     if len(leaves[0]) == 0:
         raise InputError(f"{where}: there are no rows.")
     for number, leaf in enumerate(leaves):
@@ -106,9 +102,7 @@ def _collated(dataset: "Dataset[Any]", chosen: Any, where: str, draw: int) -> An
             random.setstate(kept[0])
             np.random.set_state(kept[1])
     if not all(isinstance(leaf, Tensor) for leaf in tree_leaves(batch)):
-        raise InputError(
-            f"{where}: the dataset's items must be made of numbers and tensors; got {describe(batch)}."
-        )
+        raise InputError(f"{where}: the dataset's items must be made of numbers and tensors; got {describe(batch)}.")
     return batch
 
 

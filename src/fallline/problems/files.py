@@ -61,7 +61,8 @@ class DataFile:
             return content
         raise InputError(
             f"{self.name} is not in the cache ({cached.parent}) and could not be downloaded ({'; '.join(failures)}). "
-            f"Put it into a folder, as {self.folder}/{self.name} or .gz, and name that folder with --data-dir or {VARIABLE}."
+            f"Put it into a folder, as {self.folder}/{self.name} or .gz, and name that folder with --data-dir "
+            f"or {VARIABLE}."
         )
 
     def _keep(self, cached: Path, content: bytes) -> None:
@@ -71,9 +72,7 @@ class DataFile:
             partial.write_bytes(content)
             partial.replace(cached)
         except OSError as error:
-            raise MachineError(
-                f"{cached} could not be written: {error}. Name a folder with --data-dir."
-            ) from error
+            raise MachineError(f"{cached} could not be written: {error}. Name a folder with --data-dir.") from error
 
     def _checked(self, content: bytes, place: Path | str) -> bytes:
         if (found := sha256(content).hexdigest()) != self.sha256:

@@ -36,8 +36,7 @@ def load(name: str, **options: Any) -> Problem:
         return _made(name, BUILT_IN[name], options)
     if not is_reference(name):
         raise InputError(
-            unknown(name, BUILT_IN, "built-in problem")
-            + " For your own: path/to/file.py:name or package.module:name."
+            unknown(name, BUILT_IN, "built-in problem") + " For your own: path/to/file.py:name or package.module:name."
         )
     found = load_object(name)
     problem = found if isinstance(found, Problem) else _made(name, found, options)

@@ -15,7 +15,7 @@ from fallline.errors import InputError
 from fallline.problems.data import source
 from fallline.problems.objective import Objective, describe, split, takes_model
 from fallline.problems.problem import Problem
-from fallline.problems.sources import Loader, Resident, Source, Streamed, permutation
+from fallline.problems.sources import Loader, Resident, Source, permutation
 from fallline.randomness import forked, seed_global
 
 DEFAULT_VALIDATION = 0.2
@@ -64,15 +64,11 @@ def prepare(problem: Problem, seed: int, device: torch.device, validation: float
         validation_source = source(held_out, f"{problem.name}: validation data", device)
     test = None if problem.test is None else source(problem.test, f"{problem.name}: test data", device)
     objective = Objective(problem)
-    draws = _preflight(
-        problem, objective, {"training": train, "validation": validation_source, "test": test}, seed
-    )
+    draws = _preflight(problem, objective, {"training": train, "validation": validation_source, "test": test}, seed)
     return Prepared(problem, objective, train, _part(train, seed), validation_source, test, device, draws)
 
 
-def _split(
-    problem: Problem, train: Source, fraction: float | None, seed: int
-) -> tuple[Source, Source | None]:
+def _split(problem: Problem, train: Source, fraction: float | None, seed: int) -> tuple[Source, Source | None]:
     if isinstance(train, Loader):
         if fraction:
             raise InputError(
@@ -80,7 +76,6 @@ def _split(
                 "pass validation=<data or another DataLoader>, or validation=0."
             )
         return train, None
-    assert isinstance(train, Resident | Streamed)
     fraction = DEFAULT_VALIDATION if fraction is None else fraction
     if isinstance(fraction, bool) or not (0 <= fraction < 1) or not math.isfinite(fraction):
         raise InputError(f"{problem.name}: validation must be a fraction in [0, 1); got {fraction!r}.")
@@ -93,23 +88,18 @@ def _split(
             )
         return train, None
     if held_out == train.rows:
-        raise InputError(
-            f"{problem.name}: a fraction of {fraction:g} of {train.rows} rows leaves none to train on."
-        )
+        raise InputError(f"{problem.name}: a fraction of {fraction:g} of {train.rows} rows leaves none to train on.")
     order = permutation(train.rows, seed, "split")
     return train.subset(order[held_out:].sort().values), train.subset(order[:held_out].sort().values)
 
 
 def _part(train: Source, seed: int) -> Source:
-    if isinstance(train, Loader) or train.rows is None or train.rows <= TRAINING_ROWS_EVALUATED:
+    if isinstance(train, Loader) or train.rows <= TRAINING_ROWS_EVALUATED:
         return train
-    assert isinstance(train, Resident | Streamed)
     return train.subset(permutation(train.rows, seed, "part")[:TRAINING_ROWS_EVALUATED].sort().values)
 
 
-def initial_model(
-    prepared: Prepared, seed: int, index: int, factors: Mapping[str, Any] | None = None
-) -> nn.Module:
+def initial_model(prepared: Prepared, seed: int, index: int, factors: Mapping[str, Any] | None = None) -> nn.Module:
     """The model of one seed index with its initial weights, on the problem's device."""
     return _initial(prepared.problem, seed, index, factors).to(prepared.device)
 
@@ -125,9 +115,7 @@ def _initial(problem: Problem, seed: int, index: int, factors: Mapping[str, Any]
             raise InputError(f"{problem.name}: model could not be made: {error}") from error
 
 
-def _preflight(
-    problem: Problem, objective: Objective, splits: Mapping[str, Source | None], seed: int
-) -> bool:
+def _preflight(problem: Problem, objective: Objective, splits: Mapping[str, Source | None], seed: int) -> bool:
     """Run one batch of every split; return whether a training step draws from torch's global generator."""
     draws = False
     for name, data in splits.items():
@@ -148,9 +136,7 @@ def _preflight(
             loss = _loss(problem, objective, where, model, batch)
             draws = draws or not torch.equal(before, torch.get_rng_state())
         if not loss.requires_grad:
-            raise InputError(
-                f"{where}: the loss does not depend on the model's parameters, so nothing can be trained."
-            )
+            raise InputError(f"{where}: the loss does not depend on the model's parameters, so nothing can be trained.")
         _measure(problem, objective, where, model, batch)
     return draws
 
@@ -194,9 +180,7 @@ def _why(problem: Problem, model: nn.Module, batch: Any, error: Exception) -> st
             output = model(*inputs)
     except Exception:
         return f"the model {type(model).__name__} failed on inputs {describe(inputs)}: {text}"
-    return (
-        f"the model's output {describe(output)} does not fit the loss with targets {describe(target)}: {text}"
-    )
+    return f"the model's output {describe(output)} does not fit the loss with targets {describe(target)}: {text}"
 
 
 def _check_labels(problem: Problem, where: str, model: nn.Module, data: Resident, batch: Any) -> None:

@@ -66,7 +66,5 @@ class Problem:
             return self.model
         model = self.model(**{**self.factors, **(factors or {})})
         if not isinstance(model, nn.Module):
-            raise InputError(
-                f"Problem {self.name!r}: model() must return an nn.Module; got {type(model).__name__}."
-            )
+            raise InputError(f"Problem {self.name!r}: model() must return an nn.Module; got {type(model).__name__}.")
         return model

@@ -1,9 +1,9 @@
 """Where batches come from: tensors held on the device, a dataset that is streamed, or the user's own DataLoader."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,24 +14,6 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from fallline.randomness import forked, key, numpy_stream, seed_global
 
 EVALUATION_BATCH = 1024
-
-
-class Source(Protocol):
-    """Data that can be iterated for one epoch of training, or in order for an evaluation."""
-
-    rows: int | None
-
-    def steps(self, batch_size: int) -> int:
-        """How many batches an epoch has."""
-
-    def epoch(self, batch_size: int, order: Tensor | None, stream: "Stream") -> Iterator[Any]:
-        """The batches of one epoch; `order` gives the rows' order where the source can follow one."""
-
-    def in_order(self) -> Iterator[Any]:
-        """All rows once, for an evaluation."""
-
-    def digest(self) -> str:
-        """A digest of the content, or of what can be known of it."""
 
 
 class Stream:
@@ -56,13 +38,13 @@ class Resident:
     def epoch(self, batch_size: int, order: Tensor | None, stream: Stream) -> Iterator[Any]:
         """Batches of rows in the given order."""
         assert order is not None
-        for chosen in order.to(self.device).split(batch_size):
+        for chosen in _in_batches(order.to(self.device), batch_size):
             yield self.select(chosen)
 
     def in_order(self) -> Iterator[Any]:
         """All rows once, in chunks."""
-        for start in range(0, self.rows, EVALUATION_BATCH):
-            yield tree_map(lambda x: x[start : start + EVALUATION_BATCH], self.tensors)
+        for chosen in _in_batches(torch.arange(self.rows, device=self.device), EVALUATION_BATCH):
+            yield self.select(chosen)
 
     def select(self, chosen: Tensor) -> Any:
         """Some rows, as a batch."""
@@ -96,7 +78,7 @@ class Streamed:
     def epoch(self, batch_size: int, order: Tensor | None, stream: Stream) -> Iterator[Any]:
         """Batches of items in the given order, transforms under a keyed generator."""
         assert order is not None
-        batches = [chosen.tolist() for chosen in order.split(batch_size)]
+        batches = [chosen.tolist() for chosen in _in_batches(order, batch_size)]
         loader: DataLoader[Any] = DataLoader(self.dataset, batch_sampler=batches)
         return _keyed(loader, stream, self.device)
 
@@ -111,9 +93,7 @@ class Streamed:
 
     def digest(self) -> str:
         """The digest of the class, the length and the first items, not of all the content."""
-        return _partial_digest(
-            self.dataset, self.rows, next(self.epoch(8, _first(self.rows), Stream(0, "digest")))
-        )
+        return _partial_digest(self.dataset, self.rows, next(self.epoch(8, _first(self.rows), Stream(0, "digest"))))
 
 
 class Loader:
@@ -147,16 +127,22 @@ class Loader:
         return _partial_digest(self.loader.dataset, self.steps(0), next(self.in_order()))
 
 
+Source = Resident | Streamed | Loader
+"""Data that can be iterated for one epoch of training, or in order for an evaluation."""
+
+
 def permutation(rows: int, seed: int, purpose: str, index: int = 0, epoch: int = 0) -> Tensor:
     """A keyed order of rows."""
     return torch.from_numpy(numpy_stream(seed, purpose, index, epoch).permutation(rows))
 
 
+def _in_batches(order: Tensor, size: int) -> Sequence[Tensor]:
+    return torch.split(order, size)
+
+
 def _keyed(loader: "DataLoader[Any]", stream: Stream, device: torch.device) -> Iterator[Any]:
     """Iterate under generators of the loader's own, whatever else draws from the global ones in between."""
-    generators = {
-        id(g): g for g in (loader.generator, getattr(loader.sampler, "generator", None)) if g is not None
-    }
+    generators = {id(g): g for g in (loader.generator, getattr(loader.sampler, "generator", None)) if g is not None}
     for generator in generators.values():
         generator.manual_seed(key(*stream.words) & (2**63 - 1))
     state = None
@@ -202,9 +188,7 @@ def _first(rows: int) -> Tensor:
 
 
 def _partial_digest(dataset: Any, size: int, batch: Any) -> str:
-    total = blake2b(
-        f"{type(dataset).__module__}.{type(dataset).__qualname__}/{size}".encode(), digest_size=16
-    )
+    total = blake2b(f"{type(dataset).__module__}.{type(dataset).__qualname__}/{size}".encode(), digest_size=16)
     for leaf in tree_leaves(batch):
         if isinstance(leaf, Tensor):
             total.update(leaf.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())

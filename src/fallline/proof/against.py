@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from fallline.errors import InputError
-from fallline.proof.findings import Broken, relative_difference
 from fallline.optim.groups import group_values
 from fallline.optim.optimizer import Optimizer
+from fallline.proof.findings import Broken, relative_difference
 from fallline.proof.trials import describe, other_values, shapes_for, tensor
 from fallline.rules import Rule
 from fallline.wrappers import Maximize

@@ -8,6 +8,7 @@ from time import perf_counter
 import torch
 
 from fallline.errors import InputError
+from fallline.optim.optimizer import Optimizer
 from fallline.proof.against import TOLERANCE, equals_torch
 from fallline.proof.findings import Broken, one_line
 from fallline.proof.findings import Finding as Finding
@@ -22,7 +23,6 @@ from fallline.proof.laws import (
     own_random_state,
 )
 from fallline.proof.members import name_of
-from fallline.optim.optimizer import Optimizer
 from fallline.proof.trials import describe, moments, raw_steps, surroundings, tensor, variants
 from fallline.rules import Rule
 

@@ -25,9 +25,7 @@ def catalogue() -> list[dict[str, Any]]:
                         "range": str(spec.range) if spec.is_float else "true or false",
                         "optional": spec.optional,
                     }
-                    for (field, value), spec in zip(
-                        rule.hyperparameters().items(), rule.kinds().values(), strict=True
-                    )
+                    for (field, value), spec in zip(rule.hyperparameters().items(), rule.kinds().values(), strict=True)
                 },
                 "search": {field: [space.low, space.high] for field, space in rule.search.items()},
                 "state": list(initial_state(rule, torch.zeros(1))),

@@ -42,8 +42,7 @@ class Contender:
         """Every combination of the values, with the hyperparameters that are not tried at their own value."""
         fixed = self.algorithm.hyperparameters() if isinstance(self.algorithm, Rule) else {}
         return [
-            {**fixed, **dict(zip(self.grid, values, strict=True))}
-            for values in itertools.product(*self.grid.values())
+            {**fixed, **dict(zip(self.grid, values, strict=True))} for values in itertools.product(*self.grid.values())
         ]
 
     @property
@@ -113,9 +112,7 @@ def resolve(name: str) -> Any:
     if module and attribute != "py":
         return load_object(f"{module}:{attribute}")
     hint = f" Which class of {name}? Write {name}:Class." if attribute == "py" else ""
-    raise InputError(
-        unknown(name, BUILT_IN, "optimizer") + hint + " For your own: file.py:Class or package.Class."
-    )
+    raise InputError(unknown(name, BUILT_IN, "optimizer") + hint + " For your own: file.py:Class or package.Class.")
 
 
 def kinds_of(algorithm: Algorithm) -> dict[str, Kind]:
@@ -135,9 +132,7 @@ def distinguished(contenders: Sequence[Contender]) -> list[Contender]:
             result.append(c)
             continue
         same = [other for other in contenders if other.label == c.label]
-        telling = {
-            name: values for name, values in c.grid.items() if any(o.grid.get(name) != values for o in same)
-        }
+        telling = {name: values for name, values in c.grid.items() if any(o.grid.get(name) != values for o in same)}
         written = ",".join(f"{name}={_range(values)}" for name, values in telling.items())
         label = f"{c.label}:{written}" if written else c.label
         result.append(replace(c, label=label))
@@ -149,9 +144,9 @@ def distinguished(contenders: Sequence[Contender]) -> list[Contender]:
 
 def reference(algorithm: Any) -> str | None:
     """A name by which an algorithm can be found again, or None."""
-    kind = algorithm if isinstance(algorithm, type) else None
-    if kind is None:
+    if not isinstance(algorithm, type):
         return None
+    kind: type = algorithm
     if BUILT_IN.get(kind.__name__.lower()) is kind:
         return kind.__name__.lower()
     if kind.__module__ == "__main__" or "<" in kind.__qualname__:
@@ -181,9 +176,7 @@ def _algorithm(found: Any) -> tuple[Algorithm, bool]:
             raise InputError(f"{found.__name__} needs a default for every field: {error}") from error
     if isinstance(found, type) and issubclass(found, torch.optim.Optimizer):
         return found, True
-    raise InputError(
-        f"An optimizer must be a fallline Rule or a class of torch.optim.Optimizer; got {found!r}."
-    )
+    raise InputError(f"An optimizer must be a fallline Rule or a class of torch.optim.Optimizer; got {found!r}.")
 
 
 def _label(name: str | None, algorithm: Algorithm) -> str:

@@ -48,9 +48,7 @@ def make_plan(
         raise InputError(unknown(runner, ("auto", *RUNNERS), "runner"))
     if threads is not None and threads < 1:
         raise InputError(f"threads must be at least 1; got {threads}.")
-    steps = sum(
-        budget.total_steps(problems[member.problem].train.steps(member.batch_size or 0)) for member in members
-    )
+    steps = sum(budget.total_steps(problems[member.problem].train.steps(member.batch_size or 0)) for member in members)
     reasons = ["loop: members are trained one after another, each by its own optimizer (foreach executor)"]
     if threads is None:
         threads, reason = _threads(members, problems)

@@ -58,9 +58,7 @@ class Row:
 Grid = Mapping[str, Sequence[Any]]
 
 
-def rank(
-    records: Sequence[Record], grids: Mapping[str, Grid], target: Mapping[str, Target | None]
-) -> list[Row]:
+def rank(records: Sequence[Record], grids: Mapping[str, Grid], target: Mapping[str, Target | None]) -> list[Row]:
     """The rows of a study, best first within each problem; test data play no part in it.
 
     `grids` gives every optimizer's values tried of each hyperparameter, `target` each problem's target.

@@ -82,9 +82,7 @@ def read_results(folder: str | Path) -> StudyResults:
     if stored is None:
         raise InputError(f"The study in {folder} has not begun.")
     specification, plan, environment = stored
-    return StudyResults(
-        Specification.model_validate_json(specification), environment, plan, records, Path(folder)
-    )
+    return StudyResults(Specification.model_validate_json(specification), environment, plan, records, Path(folder))
 
 
 def _interval(interval: Interval) -> dict[str, float]:

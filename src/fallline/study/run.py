@@ -72,9 +72,7 @@ def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> lis
     return [records[key(describe(member))] for member in study.members]
 
 
-def _train(
-    store: Store, study: Study, cohort: Sequence[Member], records: dict[str, Record], watcher: Watcher
-) -> None:
+def _train(store: Store, study: Study, cohort: Sequence[Member], records: dict[str, Record], watcher: Watcher) -> None:
     prepared = study.problems[cohort[0].problem]
     ticks = _Ticks(watcher, len(cohort))
     for trained in train_cohort(cohort, prepared, study.budget, study.specification.seed, tick=ticks.advance):
@@ -102,7 +100,9 @@ def _begin(store: Store, study: Study, watcher: Watcher) -> None:
             "would not belong together. Undo the change, or begin a new study in another store."
         )
     if differing := moved(environment, study.environment):
-        watcher.say(f"Other circumstances than when this study began ({'; '.join(differing)}): the last bits may differ.")
+        watcher.say(
+            f"Other circumstances than when this study began ({'; '.join(differing)}): the last bits may differ."
+        )
 
 
 def _keep(store: Store, trained: Trained) -> Record:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -39,7 +40,7 @@ def median_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
     return Interval(_median(ordered), float(ordered[k]), float(ordered[n - 1 - k]), float(max(reached[k], 0.0)))
 
 
-def _median(ordered: Sequence[float]) -> float:
+def _median(ordered: "np.ndarray[Any, np.dtype[Any]]") -> float:
     n = len(ordered)
     low, high = float(ordered[(n - 1) // 2]), float(ordered[n // 2])
     return low if low == high else (low + high) / 2

@@ -60,7 +60,9 @@ class Store:
             lock = filelock.FileLock(folder / "lock")
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            raise InputError(f"Another fallline is working on {folder}; wait for it, or choose another store.") from None
+            raise InputError(
+                f"Another fallline is working on {folder}; wait for it, or choose another store."
+            ) from None
         except OSError as error:
             raise InputError(f"The store {folder} cannot be written: {error.strerror or error}.") from None
         try:

@@ -65,13 +65,12 @@ def named(given: Any, data_dir: Any = None) -> NamedProblem:
         raise InputError(f"A problem must be a fallline.Problem or a name; got {given!r}.")
     head, _, tail = given.rpartition(":")
     name, written = (head, tail) if head and "=" in tail else (given, "")
-    options = dict(item.split("=", 1) if "=" in item else (item, "") for item in filter(None, written.split(",")))
+    options = dict(item.partition("=")[::2] for item in filter(None, written.split(",")))
     return load_named(name, _typed(name, options), data_dir)
 
 
 def load_named(name: str, options: Mapping[str, Any], data_dir: Any = None) -> NamedProblem:
     """A problem by the name it is loaded with and its options; `data_dir` goes to problems that read files."""
-
 
     places = {"data_dir": str(data_dir)} if data_dir is not None and takes(name, "data_dir") else {}
     problem = load(name, **{**options, **places})
@@ -108,8 +107,7 @@ def make_study(
             for p in problems
         ],
         optimizers=[
-            OptimizerSpecification(label=c.label, source=c.source, hyperparameters=_plain(c.grid))
-            for c in contenders
+            OptimizerSpecification(label=c.label, source=c.source, hyperparameters=_plain(c.grid)) for c in contenders
         ],
         factors=factors,
         batch_sizes=_batch_sizes(problems, batch_sizes),
@@ -137,9 +135,9 @@ def make_study(
 
 def rebuild(spec: Specification, plan: Mapping[str, Any], data_dir: Any = None) -> Study:
     """The study of a stored specification, from the names it was made of."""
-    for part in (*spec.problems, *spec.optimizers):
-        if part.source is None:
-            name = part.name if isinstance(part, ProblemSpecification) else part.label
+    sources = [(p.name, p.source) for p in spec.problems] + [(o.label, o.source) for o in spec.optimizers]
+    for name, source in sources:
+        if source is None:
             raise InputError(
                 f"{name} was made in Python and cannot be loaded by name. Run the script that began this study "
                 "again, with the same store: it continues."
@@ -180,9 +178,7 @@ def _again(stored: OptimizerSpecification) -> Contender:
     )
 
 
-def _members(
-    spec: Specification, problems: Mapping[str, Prepared], contenders: Sequence[Contender]
-) -> list[Member]:
+def _members(spec: Specification, problems: Mapping[str, Prepared], contenders: Sequence[Contender]) -> list[Member]:
     members = []
     for (name, prepared), batch_size in itertools.product(problems.items(), spec.batch_sizes):
         own = {key: values for key, values in spec.factors.items() if key in prepared.problem.factors}
@@ -239,9 +235,7 @@ def _check_batches(spec: Specification, problems: Mapping[str, Prepared]) -> Non
     for name, prepared in problems.items():
         for size in spec.batch_sizes:
             if prepared.train.rows is not None and size is not None and size > prepared.train.rows:
-                raise InputError(
-                    f"batch size {size} is larger than the {prepared.train.rows} training rows of {name}."
-                )
+                raise InputError(f"batch size {size} is larger than the {prepared.train.rows} training rows of {name}.")
 
 
 def _check_optimizers(members: Sequence[Member]) -> None:
@@ -271,11 +265,8 @@ def _plain(grid: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
 
 def _typed(name: str, options: Mapping[str, str]) -> dict[str, Any]:
 
-
     known = defaults(name)
     return {
         key: parse_like(value, known[key], f"problem {name}", key) if key in known else value
         for key, value in options.items()
     }
-
-

@@ -47,9 +47,7 @@ def parse_like(text: str, default: Any, owner: str, name: str) -> Any:
             try:
                 return kind(text)
             except ValueError:
-                raise InputError(
-                    f"{owner}: {name} must be a {'whole ' * (kind is int)}number; got {text!r}."
-                ) from None
+                raise InputError(f"{owner}: {name} must be a {'whole ' * (kind is int)}number; got {text!r}.") from None
     return text
 
 

@@ -28,11 +28,7 @@ def load_weights(folder: Path, key: str) -> dict[str, Tensor]:
 def keep_best(folder: Path, ended: Iterable[Record], seeds: int) -> None:
     """Delete the weights of settings that another has beaten; a setting counts once all its seeds have ended."""
     for members in grouped(ended, GROUP):
-        complete = [
-            runs
-            for runs in grouped(members, ("hyperparameters",))
-            if len(runs) == seeds
-        ]
+        complete = [runs for runs in grouped(members, ("hyperparameters",)) if len(runs) == seeds]
         if len(complete) > 1:
             best = {run.key for run in best_setting(_flat(complete))}
             for run in _flat(complete):

@@ -65,14 +65,12 @@ def train_cohort(
         trainings = [Training(member, problem, seed) for member in members]
         for training in trainings:
             training.evaluate()
-        done = 0
         began = time.perf_counter()
         evaluating = 0.0
-        for batch in _batches(problem, first, seed, total, steps_per_epoch):
+        for done, batch in enumerate(_batches(problem, first, seed, total), start=1):
             active = [training for training in trainings if training.outcome is None]
             if not active:
                 break
-            done += 1
             for training in active:
                 training.step(batch)
             if done in evaluations:
@@ -88,7 +86,7 @@ def train_cohort(
     return [_trained(training, seconds) for training in trainings]
 
 
-def _batches(problem: Prepared, member: Member, seed: int, total: int, steps_per_epoch: int) -> Iterator[Any]:
+def _batches(problem: Prepared, member: Member, seed: int, total: int) -> Iterator[Any]:
     done = 0
     epoch = 0
     while done < total:

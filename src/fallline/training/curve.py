@@ -58,5 +58,3 @@ def first_reached(curve: Curve, quantity: str, at_least: bool, value: float) -> 
         if (measured >= value) if at_least else (measured <= value):
             return int(step)
     return None
-
-

@@ -38,7 +38,7 @@ class Member:
         if isinstance(self.algorithm, Rule):
             return Optimizer(parameters, self.algorithm.replace(self.hyperparameters), seed=noise_seed)
         try:
-            return self.algorithm(list(parameters), **self.hyperparameters)  # type: ignore[call-arg]
+            return self.algorithm(list(parameters), **self.hyperparameters)
         except Exception as error:
             settings = ", ".join(f"{name}={value!r}" for name, value in self.hyperparameters.items())
             raise InputError(f"{self.optimizer}({settings}) could not be made: {error}") from error

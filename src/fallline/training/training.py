@@ -41,11 +41,11 @@ class Training:
         """One update on a batch; nothing waits for the device."""
         self.done += 1
         self.samples += rows(batch)
-        loss = self.optimizer.step(self._closure(batch))
+        loss: Any = self.optimizer.step(self._closure(batch))
         self._losses.append(loss.detach())
 
-    def _closure(self, batch: Any) -> Callable[[], Tensor]:
-        def closure() -> Tensor:
+    def _closure(self, batch: Any) -> Callable[[], Any]:
+        def closure() -> Any:
             if self.draws:
                 seed_global(self.seed, "step", self.member.seed, self.done)
             self.optimizer.zero_grad()
@@ -102,14 +102,10 @@ class Training:
 
     def weights(self) -> dict[str, Tensor]:
         """The model's parameters and buffers by name, on the CPU."""
-        return {
-            name: value.detach().cpu().contiguous().clone() for name, value in self.model.state_dict().items()
-        }
+        return {name: value.detach().cpu().contiguous().clone() for name, value in self.model.state_dict().items()}
 
 
 def _name(value: float) -> str:
     if math.isnan(value):
         return "NaN"
     return "infinite" if math.isinf(value) else f"{value:.4g}"
-
-
