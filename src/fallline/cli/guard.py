@@ -36,7 +36,7 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except MachineError as error:
             _leave(f"Error: {error}", MACHINE_FAILED, error)
         except (OSError, MemoryError) as error:
-            _leave(f"Error: the machine failed: {error or 'out of memory'}.", MACHINE_FAILED, error)
+            _leave(f"Error: the machine failed: {str(error) or 'out of memory'}.", MACHINE_FAILED, error)
 
     return run
 
