@@ -1,22 +1,95 @@
-"""Still figures of a study."""
+"""Still figures: loss curves, final loss against the learning rate, the path of an optimizer on a surface."""
 
-import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from fallline.errors import InputError
+from fallline.problems import Surface
+from fallline.report.canvas import LINE, ending, grid, headline, save, styled
+from fallline.report.colors import Look, looks
+from fallline.report.curves import draw_curves
+from fallline.report.panels import Panel, panels
+from fallline.report.sensitivity import diverging, draw_sensitivity
+from fallline.report.surfaces import draw_trace
+from fallline.report.words import quantity_text
 from fallline.study import StudyResults
-from fallline.study.store import write_whole
 
 
 def save_curves(results: StudyResults, path: str | Path) -> Path:
-    """Draw every optimizer's loss curves at its best values."""
-    from matplotlib.figure import Figure
+    """Draw every optimizer's loss curves at its best values, as PNG, PDF or SVG by the path's ending.
 
-    figure = Figure(figsize=(10, 6))
-    axes = figure.add_subplot()
-    for row in results.ranking:
-        for run in row.winners:
-            axes.plot(run.curve["step"], run.curve[row.selected_on])
-    out = io.BytesIO()
-    figure.savefig(out, format=Path(path).suffix.removeprefix(".") or "png")
-    write_whole(Path(path), out.getvalue())
+    The loss is the one that selected; every seed is a thin line, their median a bold one, x the last value before a
+    divergence. One panel for each problem and each choice of factors, schedule and batch size.
+    """
+    path = _checked(path)
+    shown, styles = _panels(results), _looks(results)
+    loss = quantity_text(_quantity(shown))
+    with styled():
+        figure, axes = grid(len(shown), 4.6 if len(shown) == 1 else 3.3, len(styles))
+        for panel, ax in zip(shown, axes, strict=True):
+            draw_curves(ax, panel, styles, with_values=len(shown) == 1)
+        seeds = results.specification.seeds
+        gone = any(run.diverged for panel in shown for row in panel.rows for run in row.winners)
+        headline(
+            figure,
+            f"{loss[:1].upper()}{loss[1:]} of each optimizer at its best values",
+            (f"bold: median of {seeds} seeds; thin: each seed" if seeds > 1 else "one seed")
+            + ("; x: diverged" if gone else ""),
+        )
+        return save(figure, path)
+
+
+def save_sensitivity(results: StudyResults, path: str | Path) -> Path:
+    """Draw each optimizer's final loss against its learning rate, as PNG, PDF or SVG by the path's ending.
+
+    Every seed is a point, lines join medians, the value that was chosen has a ring, and x in the band above the
+    panel is a run that diverged. Where other hyperparameters were tuned too, each learning rate is shown with the
+    best of their values.
+    """
+    path = _checked(path)
+    shown, styles = _panels(results), _looks(results)
+    more = any(set(row.tuned) - {"lr"} for panel in shown for row in panel.rows)
+    with styled():
+        band = LINE * max(len(diverging(panel)) for panel in shown)
+        figure, axes = grid(len(shown), 4.6 if len(shown) == 1 else 3.3, len(styles), band)
+        for panel, ax in zip(shown, axes, strict=True):
+            draw_sensitivity(ax, panel, styles)
+        headline(
+            figure,
+            f"Final {quantity_text(_quantity(shown))} against learning rate",
+            "line: median; points: seeds; ring: chosen"
+            + ("; x above: at least one seed diverged" if band else "")
+            + ("; other tuned values: the best for each rate" if more else ""),
+        )
+        return save(figure, path)
+
+
+def save_trace(path: "np.ndarray[Any, np.dtype[np.float64]]", surface: Surface, rule: str, file: str | Path) -> Path:
+    """Draw the path of a rule, an array of shape (steps + 1, 2), on a surface's contours; `rule` is its name."""
+    file = _checked(file)
+    with styled():
+        return save(draw_trace(np.asarray(path, dtype=np.float64), surface, rule), file)
+
+
+def _checked(path: str | Path) -> Path:
+    ending(Path(path))
     return Path(path)
+
+
+def _panels(results: StudyResults) -> list[Panel]:
+    shown = panels(results)
+    if not shown:
+        raise InputError("There is nothing to draw yet: no member of this study has ended.")
+    return shown
+
+
+def _looks(results: StudyResults) -> dict[str, Look]:
+    return looks(optimizer.label for optimizer in results.specification.optimizers)
+
+
+def _quantity(shown: Sequence[Panel]) -> str:
+    quantities = {panel.selected_on for panel in shown}
+    return quantities.pop() if len(quantities) == 1 else "loss"

@@ -1,27 +1,178 @@
 """The ranking of a study as a table for the terminal."""
 
 import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
 
+from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from fallline.study import StudyResults
+from fallline.report.colors import Look, looks
+from fallline.report.notes import ranking_notes, unfinished_note
+from fallline.report.panels import condition
+from fallline.report.words import (
+    counted,
+    decimals,
+    interval_text,
+    quantity_text,
+    setting_parts,
+    setting_text,
+)
+from fallline.study import Row, StudyResults
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How much a table shows and how: intervals and values beside or beneath, columns, room between them."""
+
+    beneath: bool
+    trials: bool
+    metrics: int
+    padding: int
 
 
 def print_ranking(results: StudyResults, console: Console | None = None) -> None:
-    """Print the ranking, best first."""
-    console = console or Console()
-    table = Table("problem", "optimizer", "values", "loss")
-    for row in results.ranking:
-        values = ", ".join(f"{name}={value:.3g}" for name, value in row.tuned.items() if isinstance(value, float))
-        table.add_row(Text(row.problem), Text(row.optimizer), Text(values), f"{row.score:.3g}")
-    console.print(table)
+    """Print the ranking, best first, one table per problem, with what a reader must know beneath.
+
+    The table takes the widest form that the console has room for; 80 columns are enough, 100 comfortable.
+    """
+    console = console or Console(highlight=False)
+    if note := unfinished_note(results):
+        console.print(Text(note, style="bold yellow"))
+        console.print()
+    styles = looks(optimizer.label for optimizer in results.specification.optimizers)
+    for problem in dict.fromkeys(row.problem for row in results.ranking):
+        _print_problem(results, problem, styles, console)
 
 
 def ranking_text(results: StudyResults, width: int = 100) -> str:
-    """The ranking as plain text."""
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    print_ranking(results, console)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    """The ranking as plain text without colours."""
+    file = io.StringIO()
+    print_ranking(results, Console(file=file, width=width, color_system=None, force_terminal=False))
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def places(rows: Sequence[Row]) -> list[int]:
+    """The place of each row: equal results, the diverged among them, share one."""
+    return [1 + sum(other.score < row.score for other in rows) for row in rows]
+
+
+def reported(rows: Sequence[Row]) -> list[str]:
+    """The quantities reported with intervals: loss and metrics on test data, or the best there is."""
+    known = list(dict.fromkeys(name for row in rows for name in row.intervals))
+    names = dict.fromkeys(name.partition("_")[2] for name in known)
+    best = [
+        next(f"{split}_{name}" for split in ("test", "validation", "train") if f"{split}_{name}" in known)
+        for name in names
+    ]
+    return sorted(best, key=lambda quantity: not quantity.endswith("_loss"))
+
+
+def quantity_cells(rows: Sequence[Row], quantity: str) -> list[tuple[str, str]]:
+    """Median and interval of a quantity for each row, with decimals that suit the column."""
+    known = [row.intervals[quantity] for row in rows if quantity in row.intervals]
+    shown = decimals(interval.median for interval in known)
+    return [interval_text(row.intervals[quantity], shown) if quantity in row.intervals else ("-", "") for row in rows]
+
+
+def steps_text(row: Row) -> str:
+    """The steps to the target, and how many of the seeds met it."""
+    steps = row.steps_to_target
+    if steps is None:
+        return ""
+    median = f"{steps.median:.0f}" if math.isfinite(steps.median) else "-"
+    return f"{median} ({steps.reached}/{steps.of})"
+
+
+def _print_problem(results: StudyResults, problem: str, styles: dict[str, Look], console: Console) -> None:
+    rows = [row for row in results.ranking if row.problem == problem]
+    console.print(Text.assemble((problem, "bold"), f": {_budget(results, rows)}"))
+    console.print()
+    metrics = len(reported(rows))
+    for beneath, trials, shown, padding in product((False, True), (True, False), range(metrics, 0, -1), (2, 1)):
+        if shown < metrics and not (beneath and not trials):
+            continue
+        layout = _Layout(beneath, trials, shown, padding)
+        table = _table(results, rows, styles, layout)
+        if Measurement.get(console, console.options.update(width=10_000), table).maximum <= console.width:
+            break
+    console.print(table)
+    console.print()
+    notes = Table.grid(padding=(0, 1, 0, 0))
+    for note in _notes(results, rows, layout):
+        notes.add_row("-", Text(note))
+    console.print(notes)
+    _print_winner(results, rows[0], console)
+
+
+def _table(results: StudyResults, rows: list[Row], styles: dict[str, Look], layout: _Layout) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, layout.padding, 0, 0), pad_edge=False, show_edge=False)
+    conditions = [setting_parts(condition(results, row)) for row in rows]
+    quantities = reported(rows)[: layout.metrics]
+    table.add_column("#", justify="right")
+    if layout.beneath:
+        table.add_column("optimizer,\nbest values", overflow="fold", max_width=30)
+    else:
+        table.add_column("optimizer", overflow="fold", max_width=24)
+        table.add_column("best values", overflow="fold", max_width=34)
+    if any(conditions):
+        table.add_column("with", overflow="fold", max_width=24)
+    if rows[0].selected_on not in quantities:
+        table.add_column(quantity_text(rows[0].selected_on).replace(" ", "\n"), justify="right")
+    for quantity in quantities:
+        heading = quantity_text(quantity)
+        table.add_column(heading.replace(" ", "\n", 1) if layout.beneath else heading, overflow="fold")
+    table.add_column("di-\nverged", justify="right")
+    if any(row.steps_to_target for row in rows):
+        table.add_column("steps to\ntarget", justify="right")
+    if layout.trials:
+        table.add_column("trials", justify="right")
+    joint = "\n" if layout.beneath else ", "
+    cells = {quantity: quantity_cells(rows, quantity) for quantity in {*quantities, rows[0].selected_on}}
+    for i, (place, row) in enumerate(zip(places(rows), rows, strict=True)):
+        name = Text(row.optimizer, style=f"bold {styles[row.optimizer].color}")
+        values = Text(joint.join(setting_parts(row.tuned)) or "as given")
+        table.add_row(
+            str(place),
+            *([Text.assemble(name, "\n", values)] if layout.beneath else [name, values]),
+            *([Text(joint.join(conditions[i]))] if any(conditions) else []),
+            *([Text(cells[row.selected_on][i][0])] if row.selected_on not in quantities else []),
+            *(Text(("\n" if layout.beneath else " ").join(filter(None, cells[q][i]))) for q in quantities),
+            f"{row.diverged}/{row.members}",
+            *([steps_text(row)] if any(r.steps_to_target for r in rows) else []),
+            *([str(row.trials)] if layout.trials else []),
+        )
+    return table
+
+
+def _notes(results: StudyResults, rows: list[Row], layout: _Layout) -> Iterator[str]:
+    yield from ranking_notes(results, rows)
+    if not layout.trials and len({row.trials for row in rows}) == 1:
+        yield f"{counted(rows[0].trials, 'trial')} for each."
+    if left_out := reported(rows)[layout.metrics :]:
+        yield f"Not shown for want of room: {', '.join(map(quantity_text, left_out))}."
+
+
+def _print_winner(results: StudyResults, winner: Row, console: Console) -> None:
+    console.print()
+    if not math.isfinite(winner.score):
+        console.print(Text(f"Every optimizer diverged on {winner.problem}: there is no best one.", style="bold"))
+    else:
+        told = setting_text(condition(results, winner))
+        console.print(Text(f"The best, {winner.optimizer}{f' ({told})' if told else ''}, to paste:"))
+        console.print(Text(results.paste_line(winner), style="bold"), soft_wrap=True)
+    console.print()
+
+
+def _budget(results: StudyResults, rows: list[Row]) -> str:
+    spec = results.specification
+    length = counted(spec.epochs, "epoch") if spec.epochs is not None else counted(spec.steps or 0, "step")
+    sizes = {row.batch_size for row in rows}
+    size = next(iter(sizes))
+    batch = f", batch size {size}" if len(sizes) == 1 and size is not None else ""
+    return f"{length}, {counted(spec.seeds, 'seed')}{batch}"

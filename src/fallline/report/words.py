@@ -1,0 +1,110 @@
+"""Numbers, values and quantities as they are written for readers."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fallline.study.statistics import Interval
+
+SPLITS = {"train": "training", "validation": "validation", "test": "test"}
+
+
+def number(value: float, decimals: int | None = None) -> str:
+    """A number with so many decimals, or with three significant digits; words for what is not finite.
+
+    >>> number(0.021544), number(0.97, 3), number(float("inf"))
+    ('0.0215', '0.970', 'inf')
+    """
+    if not math.isfinite(value):
+        return f"{value:g}"
+    return f"{value:#.3g}".rstrip(".") if decimals is None else f"{value:.{decimals}f}"
+
+
+def decimals(values: Iterable[float]) -> int | None:
+    """The decimals with which a column of numbers is best read; None for three significant digits each.
+
+    >>> decimals([0.0923, 2.303]), decimals([0.0123, 2.303]), decimals([0.00012, 3.0])
+    (3, 4, None)
+    """
+    sizes = [abs(value) for value in values if math.isfinite(value) and value]
+    if not sizes:
+        return 3
+    if min(sizes) < 0.01 or max(sizes) >= 1e5:
+        return None
+    most = 3 if min(sizes) >= 0.03 else 4
+    return min(most, max(0, 2 - math.floor(math.log10(min(sizes)))))
+
+
+def interval_text(interval: Interval, places: int | None = None) -> tuple[str, str]:
+    """The median, and the interval in brackets; no interval where one run cannot give any.
+
+    >>> interval_text(Interval(0.092, 0.080, 0.114, 0.75), 3)
+    ('0.092', '[0.080, 0.114]')
+    """
+    if not math.isfinite(interval.median):
+        return "diverged", ""
+    bounds = f"[{number(interval.low, places)}, {number(interval.high, places)}]" if interval.level > 0 else ""
+    return number(interval.median, places), bounds
+
+
+def value_text(value: Any) -> str:
+    """A hyperparameter's value.
+
+    >>> value_text(0.0215443), value_text(True), value_text("64-64")
+    ('0.0215', 'True', '64-64')
+    """
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def setting_parts(values: Mapping[str, Any]) -> list[str]:
+    """Values as `name=value`, the learning rate first.
+
+    >>> setting_parts({"momentum": 0.9, "lr": 0.1})
+    ['lr=0.1', 'momentum=0.9']
+    """
+    return [f"{name}={value_text(values[name])}" for name in sorted(values, key=lambda name: name != "lr")]
+
+
+def setting_text(values: Mapping[str, Any]) -> str:
+    """Values in one line, the learning rate first."""
+    return ", ".join(setting_parts(values))
+
+
+def quantity_text(quantity: str) -> str:
+    """A recorded quantity in words.
+
+    >>> quantity_text("train_loss"), quantity_text("batch_loss")
+    ('training loss', 'mini-batch loss')
+    """
+    if quantity == "batch_loss":
+        return "mini-batch loss"
+    split, _, name = quantity.partition("_")
+    return f"{SPLITS[split]} {name.replace('_', ' ')}" if split in SPLITS and name else quantity
+
+
+def counted(count: int, noun: str) -> str:
+    """A count and its noun.
+
+    >>> counted(1, "seed"), counted(3, "seed")
+    ('1 seed', '3 seeds')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listed(items: Iterable[str]) -> str:
+    """Items as a sentence lists them.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def shortened(text: str, most: int) -> str:
+    """Text of at most so many characters.
+
+    >>> shortened("momentum", 5)
+    'mome…'
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
