@@ -15,11 +15,7 @@ from fallline.suggestions import unknown
 def is_reference(text: str) -> bool:
     """Whether text names an object in a file or module rather than a built-in name."""
     place, _, name = text.rpartition(":")
-    return (
-        bool(place)
-        and (place.endswith(".py") or place.replace(".", "").replace("_", "").isalnum())
-        and bool(name)
-    )
+    return bool(place) and (place.endswith(".py") or place.replace(".", "").replace("_", "").isalnum()) and bool(name)
 
 
 def load_object(reference: str) -> Any:

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from fallline.executors import foreach, reference
-from fallline.optim.members import hold, members_apart
-from fallline.optim.trials import alone, copy_of, moments, surroundings
+from fallline.proof.members import hold, members_apart
+from fallline.proof.trials import alone, copy_of, moments, surroundings
 from fallline.rules import Rule
 from tests.conformance.variants import EXPORTED, forms
 

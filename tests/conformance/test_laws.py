@@ -2,7 +2,7 @@
 
 import pytest
 
-from fallline.optim.check import check
+from fallline.proof.check import check
 from fallline.rules import Rule
 from tests.conformance.variants import EXPORTED, NAMESAKES, torch_class
 

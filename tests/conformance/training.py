@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fallline.optim.findings import relative_difference
+from fallline.proof.findings import relative_difference
 from fallline.randomness import numpy_stream
 
 SHAPES: list[tuple[int, ...]] = [(), (5,), (3, 4), (2, 3, 2), (0, 3)]

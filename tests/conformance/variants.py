@@ -9,7 +9,7 @@ import torch
 
 from fallline import rules, wrappers
 from fallline.errors import InputError
-from fallline.optim.trials import describe, variants
+from fallline.proof.trials import describe, variants
 from fallline.rules import Rule
 from fallline.wrappers import Wrapper
 

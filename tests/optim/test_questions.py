@@ -100,7 +100,7 @@ def loss_of(params: list[torch.Tensor]) -> torch.Tensor:
 @pytest.mark.parametrize("grouped", [False, True])
 def test_gradient_is_the_models_at_other_weights(executor: str, grouped: bool) -> None:
     params = weights()
-    groups: Any = [{"params": [params[0]]}, {"params": [params[1]], "nesterov": True}] if grouped else params
+    groups: Any = [{"params": [params[0]]}, {"params": [params[1]], "momentum": 0.0, "nesterov": True}] if grouped else params
     optimizer = Optimizer(groups, Sharpness(SGD(lr=0.1)), executor=executor)
     calls = []
 

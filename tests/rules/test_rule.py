@@ -113,7 +113,7 @@ def test_floats_do_not_change_the_program_and_all_else_does() -> None:
     assert SGD(lr=0.1).program() == SGD(lr=0.2, dampening=0.5).program()
     assert SGD(momentum=0.1).program() == SGD(momentum=0.9).program()
     assert SGD(momentum=None).program() != SGD(momentum=0.0).program()
-    assert SGD(nesterov=True).program() != SGD().program()
+    assert SGD(momentum=0.9, nesterov=True).program() != SGD(momentum=0.9).program()
     assert SGD(momentum=0.9).program() != Momentum(momentum=0.9).program()
 
 
@@ -130,3 +130,10 @@ def test_step_of_a_rule_without_formula_says_so() -> None:
 def test_unknown_name_without_a_near_one_lists_the_known() -> None:
     assert unknown("zzz", ["lr", "eps"], "field") == "'zzz' is no field. Known: lr, eps."
     assert unknown("zzz", [], "field") == "'zzz' is no field. Known: none."
+
+
+def test_nesterov_needs_a_momentum():
+    for make in (lambda: SGD(nesterov=True), lambda: SGD().replace({"nesterov": True})):
+        with pytest.raises(InputError, match="nesterov needs a momentum"):
+            make()
+    assert SGD(momentum=0.9, nesterov=True).nesterov

@@ -51,6 +51,12 @@ def test_torch_optimizers_are_found_by_name_and_class():
     assert by_class.source == "torch.optim.adamw:AdamW"
 
 
+def test_torch_optimizers_are_tuned_like_the_rule_with_their_formula():
+    assert contender(torch.optim.Adam).grid["lr"] == contender("adam").grid["lr"]
+    assert len(contender("torch.optim.NAdam").grid["lr"]) == TRIALS
+    assert "lr" not in contender(torch.optim.Adafactor, tune=False).grid
+
+
 def test_labels_of_repeated_optimizers_are_told_apart():
     both = distinguished([contender("adam:beta1=0.5"), contender("adam:beta1=0.9")])
     assert [c.label for c in both] == ["adam:beta1=0.5", "adam:beta1=0.9"]

@@ -82,6 +82,7 @@ def describe(x: Any) -> str:
 def accuracy(output: Tensor, target: Tensor) -> Tensor:
     """The fraction of rows whose largest output is the target class: output (rows, classes, ...), target (rows, ...).
 
+    >>> import torch
     >>> float(accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0])))
     0.5
     """

@@ -98,6 +98,7 @@ class Rule:
         for name in values:
             if name not in kinds:
                 raise InputError(unknown(name, kinds, f"hyperparameter of {type(self).__name__}"))
-        return self.bind(
-            {name: kinds[name].checked(type(self).__name__, name, value) for name, value in values.items()}
-        )
+        checked = {name: kinds[name].checked(type(self).__name__, name, value) for name, value in values.items()}
+        replaced = self.bind(checked)
+        replaced.__post_init__()
+        return replaced

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from fallline.errors import InputError
 from fallline.rules.maths import where, zeros_like
 from fallline.rules.now import Now
 from fallline.rules.ranges import Finite, LogRange, Nonnegative
@@ -30,6 +31,11 @@ class SGD(Rule):
     search: ClassVar = {"lr": LogRange(1e-3, 10.0)}
     namesake: ClassVar[str | None] = "SGD"
     torch_step: ClassVar = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nesterov and self.momentum is None:
+            raise InputError(f"{type(self).__name__}: nesterov needs a momentum, such as momentum=0.9.")
 
     def init(self, p: Tensor) -> State:
         return {} if self.momentum is None else {"momentum_buffer": zeros_like(p)}

@@ -11,7 +11,7 @@ import torch
 from fallline import rules
 from fallline.errors import InputError
 from fallline.imports import load_object
-from fallline.rules import Rule
+from fallline.rules import LogRange, Rule
 from fallline.rules.kinds import Kind
 from fallline.study.values import TRIALS, distinct, parse_values
 from fallline.suggestions import unknown
@@ -78,8 +78,9 @@ def contender(
             if "weight_decay" in values:
                 values["l2.weight_decay"] = values.pop("weight_decay")
     grid: dict[str, tuple[Any, ...]] = {}
-    if tune and tuned and isinstance(algorithm, Rule):
-        grid.update({field: space.grid(TRIALS) for field, space in algorithm.core().search.items()})
+    if tune and tuned:
+        searched = {field: space.grid(TRIALS) for field, space in _search(algorithm).items()}
+        grid.update({field: values for field, values in searched.items() if field in kinds})
     grid.update({field: tuple(values) for field, values in wanted.items() if field in kinds})
     for field, written in settings.items():
         if field not in kinds:
@@ -177,6 +178,14 @@ def _algorithm(found: Any) -> tuple[Algorithm, bool]:
     if isinstance(found, type) and issubclass(found, torch.optim.Optimizer):
         return found, True
     raise InputError(f"An optimizer must be a fallline Rule or a class of torch.optim.Optimizer; got {found!r}.")
+
+
+def _search(algorithm: Algorithm) -> Mapping[str, LogRange]:
+    """A rule's search space; for a torch optimizer that of the rule with its formula, else any rule's."""
+    if isinstance(algorithm, Rule):
+        return algorithm.core().search
+    same = (rule for rule in BUILT_IN.values() if vars(rule).get("namesake") == algorithm.__name__)
+    return next(same, Rule).search
 
 
 def _label(name: str | None, algorithm: Algorithm) -> str:

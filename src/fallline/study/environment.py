@@ -55,8 +55,8 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs that may change the last bits: versions, processor, threads."""
-    names = ("python", *PACKAGES, "cpu", "threads", "default_dtype")
+    """What differs that may change the last bits: versions and processor; the plan keeps the threads."""
+    names = ("python", *PACKAGES, "cpu", "default_dtype")
     return [f"{name} {before.get(name)} -> {now.get(name)}" for name in names if before.get(name) != now.get(name)]
 
 

@@ -55,8 +55,7 @@ def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> lis
     folder of another study, MachineError where the machine failed.
     """
     watcher = watcher or Silent()
-    with Store.writer(folder) as store, _threads(study.plan.threads):
-        _begin(store, study, watcher)
+    with Store.writer(folder) as store, _threads(_begin(store, study, watcher)):
         records = store.records()
         missing = [member for member in study.members if key(describe(member)) not in records]
         watcher.begin(len(study.members), list(records.values()), sum(_steps(study, m) for m in missing))
@@ -82,13 +81,14 @@ def _train(store: Store, study: Study, cohort: Sequence[Member], records: dict[s
     keep_best(store.folder, records.values(), study.specification.seeds)
 
 
-def _begin(store: Store, study: Study, watcher: Watcher) -> None:
+def _begin(store: Store, study: Study, watcher: Watcher) -> int:
+    """Write down a new study, or make sure that it is the one begun here; the threads of its plan."""
     written = study.specification.model_dump_json()
     before = store.study()
     if before is None:
         store.begin(written, study.plan.to_json(), dict(study.environment))
-        return
-    specification, _, environment = before
+        return study.plan.threads
+    specification, plan, environment = before
     if specification != written:
         raise InputError(
             f"{store.folder} holds another study. Choose another store, or delete that folder, or continue it: "
@@ -103,6 +103,7 @@ def _begin(store: Store, study: Study, watcher: Watcher) -> None:
         watcher.say(
             f"Other circumstances than when this study began ({'; '.join(differing)}): the last bits may differ."
         )
+    return int(plan["threads"])
 
 
 def _keep(store: Store, trained: Trained) -> Record:

@@ -24,6 +24,7 @@ class Wrapper(Rule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.rule.__post_init__()
         inner = self.rule.kinds()
         if clash := [name for name in self._own() if name in inner]:
             raise InputError(f"{type(self).__name__} stands around a rule that already has {clash[0]!r}.")

@@ -1,0 +1,56 @@
+"""Every Python block of the documentation runs, and every `fallline` command of the page on own rules."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(python|sh)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_the_python_of_a_page_runs(page, tmp_path):
+    lines = []
+    for language, label, code in BLOCK.findall(page.read_text()):
+        if language == "python" and label.strip().startswith("file="):
+            (tmp_path / label.strip().removeprefix("file=")).write_text(code)
+        elif language == "python":
+            lines.append(code)
+    (tmp_path / "page.py").write_text("\n".join(lines))
+    run = subprocess.run([sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_commands_on_own_rules_run(tmp_path):
+    blocks = BLOCK.findall((ROOT / "docs" / "own-rule.md").read_text())
+    for _, label, code in blocks:
+        if label.strip().startswith("file="):
+            (tmp_path / label.strip().removeprefix("file=")).write_text(code)
+    commands = [line for language, _, code in blocks if language == "sh" for line in code.splitlines() if line]
+    assert len(commands) == 3
+    for command in commands:
+        short = ["--epochs", "1", "--seeds", "1", "--threads", "1"] if " compare " in command else []
+        run = subprocess.run(
+            [sys.executable, "-m", *command.split(), *short], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert run.returncode == 0, (command, run.stderr)
+    normalised = subprocess.run(
+        [sys.executable, "-m", "fallline", "check", "normalised.py:Normalised"], cwd=tmp_path, capture_output=True
+    )
+    assert normalised.returncode == 0, normalised.stdout
+
+
+def test_the_example_of_an_own_model_runs(tmp_path):
+    words = ["compare", f"{ROOT / 'examples' / 'own_model.py'}:moons", "-o", "adam:lr=0.01|0.1", "--vary", "width=4,8"]
+    run = subprocess.run(
+        [sys.executable, "-m", "fallline", *words, "--epochs", "2", "--seeds", "1", "--threads", "1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "moons" in run.stdout
