@@ -166,7 +166,9 @@ def label_ends(axes: "Axes", ends: list[tuple[float, str, str]], gap: float) -> 
             clip_on=False,
         )
         texts.append(
-            axes.text(1.038, place, ends[i][1], transform=axes.transAxes, color=ends[i][2], fontsize=9.5, va="center")
+            axes.text(
+                1.038, place, ends[i][1], transform=axes.transAxes, color=darker(ends[i][2]), fontsize=9.5, va="center"
+            )
         )
     return texts
 
@@ -175,7 +177,7 @@ def darker(color: str) -> str:
     """A colour as text can bear it on white.
 
     >>> darker("#56B4E9")
-    '#437DA3'
+    '#3C7EA3'
     """
     return "#" + "".join(f"{round(0.7 * int(color[i : i + 2], 16)):02X}" for i in (1, 3, 5))
 
@@ -205,7 +207,7 @@ def _plain(value: float) -> str:
 
 
 def _apart(places: list[float], gap: float) -> list[float]:
-    """Ascending places moved as little as need be to lie a gap apart, blocks of neighbours about their mean, none above 1."""
+    """Ascending places moved to lie a gap apart: blocks of neighbours about their mean, none above 1."""
     blocks = [[place, 1.0] for place in places]
     merged: list[list[float]] = []
     for block in blocks:

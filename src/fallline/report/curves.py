@@ -34,7 +34,7 @@ def draw_curves(ax: "Axes", panel: Panel, styles: dict[str, Look], with_values: 
         ax.plot(curve.step, y, color=look.color, linestyle=look.dash.matplotlib, linewidth=2.2)
         name = f"{row.optimizer}  {setting_text(row.tuned)}" if with_values else row.optimizer
         if not math.isfinite(row.score):
-            name = f"{row.optimizer}  diverged"
+            name = f"x {row.optimizer}"
         ends.append((row.score, shortened(name, 32 if with_values else 22), look.color))
     loss_scale(ax, _shown_values(panel))
     ax.set_xlim(0, max(run.curve["step"][-1] for row in panel.rows for run in row.winners) or 1)

@@ -1,14 +1,152 @@
-"""The report of a study: one HTML file."""
+"""The report of a study: one HTML file that opens without a network."""
 
-import html
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from fallline.report.tables import ranking_text
+from fallline.report.colors import looks
+from fallline.report.embedded import embedded
+from fallline.report.method import headline, method
+from fallline.report.notes import diverged_members, ranking_notes, tried, unfinished_note
+from fallline.report.panels import condition
+from fallline.report.tables import places, quantity_cells, reported, steps_text
+from fallline.report.words import listed, quantity_text, setting_parts, setting_text
 from fallline.study import StudyResults
 from fallline.study.store import write_whole
 
 
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a ranking: its heading, its text, and a second text that is set apart (an interval)."""
+
+    heading: str
+    text: str
+    more: str = ""
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a ranking."""
+
+    optimizer: str
+    color: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One problem: what was found in a sentence, the rows, the notes, and the winner's line to paste."""
+
+    problem: str
+    headline: str
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...]
+    paste: str | None
+
+
 def write(results: StudyResults, path: str | Path) -> Path:
-    """Write the report as one file that opens without a network."""
-    write_whole(Path(path), f"<!doctype html><pre>{html.escape(ranking_text(results))}</pre>".encode())
-    return Path(path)
+    """Write the report as one file; it is there whole or not at all."""
+    path = Path(path)
+    write_whole(path, page_text(results).encode())
+    return path
+
+
+def page_text(results: StudyResults) -> str:
+    """The report as HTML, scripts and numbers included."""
+    import jinja2
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_part),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    problems = list(dict.fromkeys(row.problem for row in results.ranking))
+    diverged = diverged_members(results)
+    return environment.get_template("page.html.jinja").render(
+        title=listed(problem.name for problem in results.specification.problems),
+        unfinished=unfinished_note(results),
+        rankings=[_ranking(results, problem) for problem in problems],
+        members=len(results.records),
+        diverged=[
+            {
+                "problem": record["problem"],
+                "optimizer": record["optimizer"],
+                "setting": setting_text(tried(results, record)) or "as given",
+                "condition": _conditions(record.description) if _varied(results) else "",
+                "seed": record["seed"],
+                "step": record.outcome.step,
+                "cause": record.outcome.cause,
+            }
+            for record in diverged
+        ],
+        method=method(results),
+        command=results.environment.get("command"),
+        environment=list(_flat(results.environment)),
+        plan=list(_flat(results.plan)),
+        specification=json.dumps(results.specification.model_dump(mode="json"), indent=2, ensure_ascii=False),
+        style=Markup(_part("page.css")),
+        script=Markup(_part("page.js")),
+        plotly=Markup(get_plotlyjs()),
+        data=Markup(embedded(results)),
+    )
+
+
+def _ranking(results: StudyResults, problem: str) -> Ranking:
+    rows = [row for row in results.ranking if row.problem == problem]
+    styles = looks(optimizer.label for optimizer in results.specification.optimizers)
+    columns = list(dict.fromkeys((rows[0].selected_on, *reported(rows))))
+    cells = {quantity: quantity_cells(rows, quantity) for quantity in columns}
+    conditions = [setting_parts(condition(results, row)) for row in rows]
+    entries = []
+    for i, (place, row) in enumerate(zip(places(rows), rows, strict=True)):
+        own = [
+            Cell("place", str(place)),
+            Cell("best values", ", ".join(setting_parts(row.tuned)) or "as given", numeric=False),
+            *([Cell("with", ", ".join(conditions[i]), numeric=False)] if any(conditions) else []),
+            *(Cell(quantity_text(quantity), *cells[quantity][i]) for quantity in columns),
+            Cell("diverged", f"{row.diverged}/{row.members}"),
+            *([Cell("steps to target", steps_text(row))] if any(r.steps_to_target for r in rows) else []),
+            Cell("trials", str(row.trials)),
+        ]
+        entries.append(Entry(row.optimizer, styles[row.optimizer].color, tuple(own)))
+    best = rows[0]
+    return Ranking(
+        problem,
+        headline(results, problem),
+        tuple(entries),
+        tuple(ranking_notes(results, rows)),
+        results.paste_line(best) if math.isfinite(best.score) else None,
+    )
+
+
+def _varied(results: StudyResults) -> bool:
+    return any(condition(results, row) for row in results.ranking)
+
+
+def _conditions(description: Mapping[str, Any]) -> str:
+    return setting_text({**description["factors"], "batch_size": description["batch_size"]})
+
+
+def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Nested plain values as names and texts."""
+    for name, item in value.items():
+        title = f"{above} {name}".strip().replace("_", " ")
+        if isinstance(item, Mapping):
+            yield from _flat(item, title)
+        elif isinstance(item, list | tuple):
+            yield title, "; ".join(map(str, item))
+        elif item is not None and name != "command":
+            yield title, str(item)
+
+
+def _part(name: str) -> str:
+    return (files("fallline.report") / name).read_text(encoding="utf-8")

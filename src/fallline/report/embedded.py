@@ -1,0 +1,111 @@
+"""The numbers of a study as the page's script reads them: plain values, safe inside a script element."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fallline.report.colors import looks
+from fallline.report.panels import Panel, panels
+from fallline.report.series import median_curve, tried_values, tuned_numbers
+from fallline.report.words import quantity_text, setting_text
+from fallline.study import Record, Row, StudyResults
+from fallline.study.record import less_is_better
+
+
+def embedded(results: StudyResults) -> str:
+    """JSON with everything that the page draws, every point of every curve shown included."""
+    text = json.dumps(_finite(_document(results)), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _document(results: StudyResults) -> dict[str, Any]:
+    shown = panels(results)
+    styles = looks(optimizer.label for optimizer in results.specification.optimizers)
+    return {
+        "looks": {
+            label: {"color": look.color, "dash": look.dash.plotly, "symbol": look.marker.plotly}
+            for label, look in styles.items()
+        },
+        "quantities": _quantities(shown),
+        "panels": [_panel(panel) for panel in shown],
+    }
+
+
+def _quantities(shown: Iterable[Panel]) -> list[dict[str, Any]]:
+    """The recorded quantities by name and split: `loss` has `train`, `validation`, `test` and `batch`."""
+    names: dict[str, list[str]] = {}
+    recorded = dict.fromkeys(name for panel in shown for record in panel.members for name in record.curve.columns)
+    for quantity in recorded:
+        split, _, name = quantity.partition("_")
+        if name and split in ("train", "validation", "test", "batch"):
+            names.setdefault(name, []).append(quantity)
+    return [
+        {
+            "name": name,
+            "logarithmic": less_is_better(name),
+            "columns": [{"column": quantity, "text": quantity_text(quantity)} for quantity in columns],
+        }
+        for name, columns in names.items()
+    ]
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    return {
+        "title": panel.title,
+        "selectedOn": panel.selected_on,
+        "selectedText": quantity_text(panel.selected_on),
+        "rows": [_row(row) for row in panel.rows],
+        "tried": {name: _tried(panel, name) for name in tuned_numbers(panel.rows, panel)},
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    columns = [name for name in row.winners[0].curve.columns if name not in ("step", "samples")]
+    return {
+        "optimizer": row.optimizer,
+        "values": setting_text(row.tuned),
+        "runs": [_run(record, columns) for record in row.winners],
+        "medians": {name: vars(median_curve(row.winners, name)) for name in columns},
+    }
+
+
+def _run(record: Record, columns: Iterable[str]) -> dict[str, Any]:
+    return {
+        "seed": record["seed"],
+        "diverged": record.outcome.cause if record.diverged else None,
+        "step": record.curve["step"],
+        "columns": {name: record.curve[name] for name in columns},
+    }
+
+
+def _tried(panel: Panel, name: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "optimizer": row.optimizer,
+            "points": [
+                {
+                    "value": tried.value,
+                    "setting": setting_text({key: tried.settings[key] for key in row.tuned} or tried.settings),
+                    "median": tried.median,
+                    "finals": [run.final(row.selected_on) for run in tried.runs if not run.diverged],
+                    "diverged": sum(run.diverged for run in tried.runs),
+                    "seeds": len(tried.runs),
+                    "chosen": tried.value == row.hyperparameters.get(name),
+                }
+                for tried in tried_values(panel, row, name)
+            ],
+        }
+        for row in panel.rows
+    ]
+
+
+def _finite(value: Any) -> Any:
+    """Plain values with None for numbers that JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

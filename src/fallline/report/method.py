@@ -1,0 +1,111 @@
+"""What a study did, in sentences made from its specification and records."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from fallline.report.notes import diverged_members
+from fallline.report.panels import condition
+from fallline.report.tables import quantity_cells, reported
+from fallline.report.words import counted, listed, number, quantity_text, setting_text, value_text
+from fallline.study import Row, StudyResults
+
+
+def headline(results: StudyResults, problem: str) -> str:
+    """Which optimizer did best on a problem, at which values, by how much."""
+    rows = [row for row in results.ranking if row.problem == problem]
+    best = rows[0]
+    if not math.isfinite(best.score):
+        return f"On {problem} every optimizer diverged at its best values."
+    seeds = len(best.winners)
+    median = f"median over {seeds} seeds" if seeds > 1 else "one seed"
+    parts = [
+        f"On {problem}, {_named(results, best)} did best: "
+        f"{quantity_text(best.selected_on)} {number(best.score)} ({median})"
+    ]
+    if others := [row for row in rows[1:] if row.optimizer != best.optimizer]:
+        following = others[0]
+        told = number(following.score) if math.isfinite(following.score) else "which diverged"
+        parts[0] += f"; next is {following.optimizer}, {told}"
+    tests = [quantity for quantity in reported(rows) if quantity.startswith("test_") and quantity in best.intervals]
+    if tests:
+        parts.append("On test data it reached " + listed(_measured(rows, quantity) for quantity in tests))
+    return ". ".join(parts) + "."
+
+
+def method(results: StudyResults) -> list[str]:
+    """How the numbers came about, one paragraph to an item."""
+    spec = results.specification
+    trials = {optimizer.label: _trials(optimizer.hyperparameters) for optimizer in spec.optimizers}
+    counts = set(trials.values())
+    each = (
+        f"each at {counted(counts.pop(), 'setting')}"
+        if len(counts) == 1
+        else listed(f"{label} at {counted(count, 'setting')}" for label, count in trials.items())
+    )
+    length = counted(spec.epochs, "epoch") if spec.epochs is not None else counted(spec.steps or 0, "step")
+    compared = [
+        f"{counted(len(spec.optimizers), 'optimizer')} on {listed(problem.name for problem in spec.problems)}, {each}"
+    ]
+    if spec.factors:
+        compared.append(listed(f"{name} {' or '.join(map(value_text, v))}" for name, v in spec.factors.items()))
+    sizes = [str(size) for size in spec.batch_sizes if size is not None]
+    batches = f" in batches of {' or '.join(sizes)}" if sizes else ""
+    order = "in an order drawn anew for every epoch" if spec.order == "reshuffle" else "in the same order every epoch"
+    return [
+        f"Compared: {'; '.join(compared)}. Every setting was trained for {length}{batches} from "
+        f"{counted(spec.seeds, 'seed')}, which makes {counted(_planned(results), 'training')}.",
+        "Trainings with the same seed begin with the same weights and see the same batches, "
+        f"{order}; so optimizers are compared on equal chances.",
+        _selection(results),
+        "A training has diverged when its loss or its parameters were no longer finite, or when its training loss at "
+        "an evaluation was above 10 times its start. Diverged trainings are counted as the worst result and never "
+        f"dropped; here {_divergences(results)}.",
+        "All statements hold for the optimizers as tuned here, with these values tried and this budget.",
+    ]
+
+
+def _selection(results: StudyResults) -> str:
+    spec = results.specification
+    held_out = {row.problem for row in results.ranking if row.selected_on == "validation_loss"}
+    fraction = f"{spec.validation:g} of the training rows" if spec.validation else "data held out from training"
+    said = []
+    if held_out:
+        said.append(
+            f"The values of each optimizer were chosen by the least median validation loss over seeds, on {fraction}; "
+            "the runs shown are those that were chosen, so that their validation loss is slightly flattered."
+        )
+    if any("test_loss" in row.intervals for row in results.ranking):
+        said.append("Test data played no part in any choice and are only reported.")
+    if without := {row.problem for row in results.ranking} - held_out:
+        said.append(
+            f"Nothing was held out on {listed(sorted(without))}: there the training loss chose, which says how well "
+            "data were fitted and not how well new data would be predicted."
+        )
+    said.append(
+        "Brackets are intervals of the median from order statistics, which assume nothing about the distribution."
+    )
+    return " ".join(said)
+
+
+def _divergences(results: StudyResults) -> str:
+    count = len(diverged_members(results))
+    return f"{count} of {len(results.records)} did" if count else "none did"
+
+
+def _named(results: StudyResults, row: Row) -> str:
+    told = setting_text({**row.tuned, **condition(results, row)})
+    return f"{row.optimizer} with {told}" if told else row.optimizer
+
+
+def _measured(rows: list[Row], quantity: str) -> str:
+    median, bounds = quantity_cells(rows, quantity)[0]
+    return " ".join(filter(None, (quantity_text(quantity).removeprefix("test "), median, bounds)))
+
+
+def _planned(results: StudyResults) -> int:
+    return int(results.plan.get("members", len(results.records)))
+
+
+def _trials(grid: Mapping[str, Any]) -> int:
+    return math.prod(len(values) for values in grid.values())
