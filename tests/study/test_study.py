@@ -111,7 +111,7 @@ def test_values_at_the_edge_are_said(tmp_path):
 
 def test_hyperparameters_and_factors_can_be_varied(tmp_path):
     wide = line(model=lambda width=2: nn.Sequential(nn.Linear(1, width), nn.Linear(width, 1)), factors={"width": 2})
-    results = compare(tmp_path, wide, ["momentum", "sgd"], vary={"width": [2, 3], "nesterov": [True, False]}, lrs=[0.1])
+    results = compare(tmp_path, wide, ["momentum", "sgd"], vary={"width": [2, 3], "momentum": [0.5, 0.9]}, lrs=[0.1])
     assert {record["factors"]["width"] for record in results.records} == {2, 3}
     assert {(r.optimizer, r.factors["width"]) for r in results.ranking} == {
         (name, width) for name in ("momentum", "sgd") for width in (2, 3)

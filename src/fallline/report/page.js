@@ -2,8 +2,8 @@
 (() => {
   const study = JSON.parse(document.getElementById("data").textContent);
   const INK = "#1f2328", FAINT = "#656d76", GRID = "#e7ebef";
-  const CONFIG = { responsive: true, displaylogo: false, showTips: false,
-    modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"], toImageButtonOptions: { scale: 2 } };
+  const config = () => ({ responsive: true, displaylogo: false, showTips: false, displayModeBar: window.innerWidth >= 640,
+    modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"], toImageButtonOptions: { scale: 2 } });
 
   // Names come from users; plotly reads a small kind of HTML in its texts.
   const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -51,13 +51,47 @@
   function axis(title, logarithmic, range) {
     return { title: { text: plain(title), standoff: 8 }, type: logarithmic ? "log" : "linear", range, gridcolor: GRID,
       linecolor: "#8c959f", zeroline: false, ticks: "outside", tickcolor: "#8c959f", ticklen: 4, automargin: true,
-      ...(logarithmic ? { dtick: range && range[1] - range[0] > 1.6 ? 1 : "D2", exponentformat: "power" } : {}) };
+      ...(logarithmic && range ? ticks(range) : { tickmode: "auto" }) };
+  }
+
+  // Plain numbers on a logarithmic axis, enough of them where it spans little; `range` holds logarithms.
+  function ticks([low, high]) {
+    const span = high - low;
+    const within = span > 2.2 ? [1] : span > 0.8 ? [1, 2, 5] : span > 0.25 ? [1, 1.5, 2, 3, 4, 5, 7] : null;
+    const every = Math.ceil(span / 8);
+    let values = [];
+    if (within) {
+      for (let decade = Math.floor(low); decade <= high; decade += 1) {
+        if (decade % every === 0) values.push(...within.map((digit) => digit * 10 ** decade));
+      }
+    } else {
+      const step = 10 ** Math.floor(Math.log10((10 ** high - 10 ** low) / 3));
+      for (let value = Math.ceil(10 ** low / step) * step; value <= 10 ** high; value += step) values.push(value);
+    }
+    values = values.filter((value) => Math.log10(value) >= low && Math.log10(value) <= high);
+    return { tickmode: "array", tickvals: values, ticktext: values.map((value) => String(Number(value.toPrecision(4)))) };
+  }
+
+  // Ticks follow the zoom.
+  function followed(box) {
+    if (box.followed) return;
+    box.followed = true;
+    box.on("plotly_relayout", (event) => {
+      const update = {};
+      for (const name of ["xaxis", "yaxis"]) {
+        const zoomed = Object.keys(event).some((key) => key === `${name}.range` || key.startsWith(`${name}.range[`) || key === `${name}.autorange`);
+        if (zoomed && box.layout[name].type === "log") {
+          for (const [key, value] of Object.entries(ticks(box.layout[name].range))) update[`${name}.${key}`] = value;
+        }
+      }
+      if (Object.keys(update).length) Plotly.relayout(box, update);
+    });
   }
 
   function layout(box, names, extra) {
     const narrow = box.clientWidth < 640;
     const lines = names.length;
-    return { height: (narrow ? 340 + 24 * lines : Math.max(430, 60 + 22 * lines)), margin: { l: 60, r: 16, t: 12, b: 48 },
+    return { height: (narrow ? 340 + 24 * lines : Math.max(430, 60 + 22 * lines)), margin: { l: 60, r: 16, t: narrow ? 10 : 34, b: 48 },
       paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: "inherit", size: 13, color: INK },
       hoverlabel: { bgcolor: "#fff", bordercolor: "#d8dee4", font: { size: 12, color: INK }, namelength: -1 },
       legend: narrow ? { orientation: "v", x: 0, y: -0.22, yanchor: "top", xanchor: "left" }
@@ -103,7 +137,8 @@
       // The best optimizer is drawn last, above the others.
       Plotly.react(box, traces.reverse(), layout(box, panel.rows, { hovermode: "x unified",
         xaxis: { ...axis("step", false), rangemode: "nonnegative", hoverformat: ",d", unifiedhovertitle: { text: "step %{x}" } },
-        yaxis: axis(text, state.logarithmic, range) }), CONFIG);
+        yaxis: axis(text, state.logarithmic, range) }), config());
+      followed(box);
     });
   }
 
@@ -164,7 +199,7 @@
           marker: { color: look.color, symbol: look.symbol, size: 6 }, hovertemplate: told.map((text) => text + "<extra></extra>") });
       });
       const height = layout(box, rows, {}).height;
-      const band = gone.length ? Math.min(0.4, (14 * gone.length + 6) / (height - 60)) : 0;
+      const band = gone.length ? Math.min(0.4, (14 * gone.length + 6) / (height - 82)) : 0;
       const finals = finite(rows.flatMap((row) => row.points.flatMap((point) => [...point.finals, point.median])));
       const range = limits(finals, tried.logarithmic);
       Plotly.react(box, traces, layout(box, rows, { hovermode: "closest",
@@ -175,7 +210,8 @@
           showline: false, tickmode: "array", tickvals: gone.length ? [(gone.length - 1) / 2] : [], ticktext: ["diverged"],
           tickfont: { color: FAINT, size: 12 }, visible: gone.length > 0 },
         shapes: gone.length ? [{ type: "line", xref: "paper", yref: "paper", x0: 0, x1: 1, y0: 1 - band, y1: 1 - band,
-          line: { color: "#8c959f", width: 1 } }] : [] }), CONFIG);
+          line: { color: "#8c959f", width: 1 } }] : [] }), config());
+      followed(box);
     });
   }
 
