@@ -207,34 +207,34 @@ def problem():
 def test_signals_lose_nothing(tmp_path, sent):
     script = tmp_path / "mine.py"
     script.write_text(SCRIPT)
-    words = ["compare", f"{script}:problem", "-o", "sgd:lr=0.01|0.1", "-o", "adam:lr=0.01|0.1"]
-    words += ["--epochs", "40", "--threads", "1", "--quiet", "--seeds", "2"]
-    fallline = [sys.executable, "-m", "fallline"]
+    words = [f"{script}:problem", "-o", "sgd:lr=0.01|0.1", "-o", "adam:lr=0.01|0.1", "--epochs", "40", "--seeds", "2"]
     process = subprocess.Popen(
-        [*fallline, *words, "--store", str(tmp_path / "cut")],
+        [sys.executable, "-m", "fallline", "compare", *words, "--threads", "1", "--quiet", "--store", tmp_path / "cut"],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+    weights = tmp_path / "cut" / "weights"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        if (tmp_path / "cut" / "weights").is_dir() and len(list((tmp_path / "cut" / "weights").iterdir())) >= 2:
+        if weights.is_dir() and len(list(weights.iterdir())) >= 2:
             break
         time.sleep(0.02)
     os.kill(process.pid, sent)
     _, errors = process.communicate(timeout=60)
-    expected = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[sent]
-    assert process.returncode == expected, errors
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[sent], errors
     if sent != signal.SIGKILL:
         assert "fallline resume" in errors
     assert 0 < len(read_results(tmp_path / "cut").records) < 8
-    subprocess.run([*fallline, "resume", str(tmp_path / "cut"), "--quiet"], check=True, capture_output=True)
-    subprocess.run([*fallline, *words, "--store", str(tmp_path / "whole")], check=True, capture_output=True)
-    assert same(curves(read_results(tmp_path / "cut")), curves(read_results(tmp_path / "whole")))
+    resumed = fl.resume(tmp_path / "cut", progress=False)
+    optimizers = ["sgd:lr=0.01|0.1", "adam:lr=0.01|0.1"]
+    whole = fl.compare(
+        f"{script}:problem", optimizers, epochs=40, seeds=2, threads=1, progress=False, store=tmp_path / "whole"
+    )
+    assert same(curves(resumed), curves(whole))
     script.write_text(SCRIPT.replace("0.2", "0.3"))
-    refused = subprocess.run([*fallline, "resume", str(tmp_path / "cut")], capture_output=True, text=True)
-    assert refused.returncode == 2
-    assert "changed since it began" in refused.stderr
+    with pytest.raises(InputError, match="changed since it began"):
+        fl.resume(tmp_path / "cut", progress=False)
 
 
 def test_json_has_the_fixed_part_and_only_finite_numbers(tmp_path):
