@@ -100,6 +100,8 @@ def test_steps_to_a_target(tmp_path):
         assert losses[0] > 0.5 > losses[-1]
     assert row.steps_to_target.reached == 2
     assert 0 < row.steps_to_target.median <= 5
+    unrecorded = compare(tmp_path, line(target="validation_loss<=1"), store=tmp_path / "u", validation=0)
+    assert unrecorded.ranking[0].steps_to_target is None
     never = compare(tmp_path, store=tmp_path / "n", target="validation_loss<=-1").ranking[0].steps_to_target
     assert (never.reached, never.median) == (0, math.inf)
 

@@ -28,7 +28,10 @@ def run_entry(name: str, setting: Setting) -> Exhibit:
     """
     if name not in ENTRIES:
         raise InputError(unknown(name, list(ENTRIES), "entry of the gallery"))
+    from fallline.report.canvas import styled
+
     entry = ENTRIES[name]
     began = time.perf_counter()
-    shown = entry.run(setting)
+    with styled():
+        shown = entry.run(setting)
     return Exhibit(entry, shown.checks, shown.picture, time.perf_counter() - began)

@@ -29,8 +29,9 @@ def figure(title: str, columns: int = 2) -> "tuple[Figure, list[Axes]]":
 
 def save(drawn: "Figure", path: Path) -> Path:
     """Write a picture."""
-    drawn.savefig(path, dpi=100)
-    return path
+    from fallline.report import canvas
+
+    return canvas.save(drawn, path)
 
 
 def draw_paths(axes: "Axes", surface: "Surface", paths: Mapping[str, Any]) -> None:

@@ -104,17 +104,16 @@ SURFACES = {
 
 def follow(walk: Walk, setting: Setting) -> Shown:
     """Follow a rule on a surface and see where it arrives."""
+    from fallline.report import figures
+
     surface = fl.problems.surface(walk.surface)
     rule = walk.make()
     path = fl.trace(walk.surface, rule, steps=walk.steps)
     measure = distance(surface, path) if surface.minima else values_on(surface, path)
     what = "distance to the nearest minimum" if surface.minima else "value"
-    drawn, (map_, curve) = figure(f"{spelled(rule)} on {walk.surface}")
-    draw_paths(map_, surface, {TITLES[walk.rule]: path})
-    draw_series(curve, {TITLES[walk.rule]: measure}, what, {"bound": walk.bound}, log=bool(surface.minima))
     return Shown(
         (below(f"{what} after {walk.steps} steps of {spelled(rule)}", float(measure[-1]), walk.bound),),
-        save(drawn, setting.picture(walk.name)),
+        figures.save_trace(path, surface, spelled(rule), setting.picture(walk.name)),
     )
 
 

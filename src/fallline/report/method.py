@@ -37,11 +37,11 @@ def method(results: StudyResults) -> list[str]:
     """How the numbers came about, one paragraph to an item."""
     spec = results.specification
     trials = {optimizer.label: _trials(optimizer.hyperparameters) for optimizer in spec.optimizers}
-    counts = set(trials.values())
-    each = (
-        f"each at {counted(counts.pop(), 'setting')}"
-        if len(counts) == 1
-        else listed(f"{label} at {counted(count, 'setting')}" for label, count in trials.items())
+    sizes = sorted(set(trials.values()), reverse=True)
+    each = "; ".join(
+        f"{'each' if len(sizes) == 1 else listed(name for name, n in trials.items() if n == size)} "
+        f"at {counted(size, 'setting')}"
+        for size in sizes
     )
     length = counted(spec.epochs, "epoch") if spec.epochs is not None else counted(spec.steps or 0, "step")
     compared = [
@@ -49,8 +49,8 @@ def method(results: StudyResults) -> list[str]:
     ]
     if spec.factors:
         compared.append(listed(f"{name} {' or '.join(map(value_text, v))}" for name, v in spec.factors.items()))
-    sizes = [str(size) for size in spec.batch_sizes if size is not None]
-    batches = f" in batches of {' or '.join(sizes)}" if sizes else ""
+    rows = [str(size) for size in spec.batch_sizes if size is not None]
+    batches = f" in batches of {' or '.join(rows)}" if rows else ""
     order = "in an order drawn anew for every epoch" if spec.order == "reshuffle" else "in the same order every epoch"
     return [
         f"Compared: {'; '.join(compared)}. Every setting was trained for {length}{batches} from "
@@ -82,9 +82,10 @@ def _selection(results: StudyResults) -> str:
             f"Nothing was held out on {listed(sorted(without))}: there the training loss chose, which says how well "
             "data were fitted and not how well new data would be predicted."
         )
-    said.append(
-        "Brackets are intervals of the median from order statistics, which assume nothing about the distribution."
-    )
+    if spec.seeds > 1:
+        said.append(
+            "Brackets are intervals of the median from order statistics, which assume nothing about the distribution."
+        )
     return " ".join(said)
 
 

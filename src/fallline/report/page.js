@@ -2,7 +2,8 @@
 (() => {
   const study = JSON.parse(document.getElementById("data").textContent);
   const INK = "#1f2328", FAINT = "#656d76", GRID = "#e7ebef";
-  const config = () => ({ responsive: true, displaylogo: false, showTips: false, displayModeBar: window.innerWidth >= 640,
+  const config = () => ({ responsive: true, displaylogo: false, showTips: false, showSendToCloud: false, plotlyServerURL: "",
+    displayModeBar: window.innerWidth >= 640,
     modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"], toImageButtonOptions: { scale: 2 } });
 
   // Names come from users; plotly reads a small kind of HTML in its texts.
@@ -50,7 +51,7 @@
 
   function axis(title, logarithmic, range) {
     return { title: { text: plain(title), standoff: 8 }, type: logarithmic ? "log" : "linear", range, gridcolor: GRID,
-      linecolor: "#8c959f", zeroline: false, ticks: "outside", tickcolor: "#8c959f", ticklen: 4, automargin: true,
+      linecolor: "#8c959f", zeroline: false, ticks: "outside", tickcolor: "#8c959f", ticklen: 4, automargin: true, tickangle: 0,
       ...(logarithmic && range ? ticks(range) : { tickmode: "auto" }) };
   }
 
@@ -58,7 +59,7 @@
   function ticks([low, high]) {
     const span = high - low;
     const within = span > 2.2 ? [1] : span > 0.8 ? [1, 2, 5] : span > 0.25 ? [1, 1.5, 2, 3, 4, 5, 7] : null;
-    const every = Math.ceil(span / 8);
+    const every = Math.ceil(span / (window.innerWidth < 640 ? 5 : 8));
     let values = [];
     if (within) {
       for (let decade = Math.floor(low); decade <= high; decade += 1) {
@@ -69,7 +70,12 @@
       for (let value = Math.ceil(10 ** low / step) * step; value <= 10 ** high; value += step) values.push(value);
     }
     values = values.filter((value) => Math.log10(value) >= low && Math.log10(value) <= high);
-    return { tickmode: "array", tickvals: values, ticktext: values.map((value) => String(Number(value.toPrecision(4)))) };
+    return { tickmode: "array", tickvals: values, ticktext: values.map(tickText) };
+  }
+
+  function tickText(value) {
+    const rounded = Number(value.toPrecision(4));
+    return rounded >= 1e-3 && rounded < 1e5 ? String(rounded) : rounded.toExponential().replace("+", "");
   }
 
   // Ticks follow the zoom.
@@ -91,10 +97,10 @@
   function layout(box, names, extra) {
     const narrow = box.clientWidth < 640;
     const lines = names.length;
-    return { height: (narrow ? 340 + 24 * lines : Math.max(430, 60 + 22 * lines)), margin: { l: 60, r: 16, t: narrow ? 10 : 34, b: 48 },
-      paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: "inherit", size: 13, color: INK },
+    return { height: (narrow ? 350 + 24 * lines : Math.max(430, 60 + 22 * lines)), margin: { l: 60, r: 16, t: narrow ? 10 : 34, b: 48 },
+      paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: 'system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif', size: 13, color: INK },
       hoverlabel: { bgcolor: "#fff", bordercolor: "#d8dee4", font: { size: 12, color: INK }, namelength: -1 },
-      legend: narrow ? { orientation: "v", x: 0, y: -0.22, yanchor: "top", xanchor: "left" }
+      legend: narrow ? { orientation: "v", x: 0, y: -0.28, yanchor: "top", xanchor: "left" }
         : { x: 1.02, y: 1, xanchor: "left", yanchor: "top" }, ...extra };
   }
 
@@ -132,11 +138,12 @@
           line: { color: look.color, dash: look.dash, width: 2.8 }, text: spread,
           hovertemplate: row.runs.length > 1 ? "%{y:.3~g} %{text}" : "%{y:.3~g}" });
       });
+      const longest = Math.max(...panel.rows.flatMap((row) => row.runs.map((run) => run.step[run.step.length - 1])));
       const range = limits(steady.length ? steady : all, state.logarithmic);
       const text = columnsOf(state.name).columns.find((column) => column.column === state.column).text;
       // The best optimizer is drawn last, above the others.
       Plotly.react(box, traces.reverse(), layout(box, panel.rows, { hovermode: "x unified",
-        xaxis: { ...axis("step", false), rangemode: "nonnegative", hoverformat: ",d", unifiedhovertitle: { text: "step %{x}" } },
+        xaxis: { ...axis("step", false), ...(longest <= 8 ? { dtick: 1 } : {}), rangemode: "nonnegative", hoverformat: ",d", unifiedhovertitle: { text: "step %{x}" } },
         yaxis: axis(text, state.logarithmic, range) }), config());
       followed(box);
     });

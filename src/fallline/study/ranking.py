@@ -119,13 +119,10 @@ def _row(members: list[Record], grid: Grid, target: Target | None) -> Row:
     )
 
 
-def _steps_to(target: Target, winners: Sequence[Record]) -> StepsToTarget:
-    steps = [
-        first_reached(run.curve, target.quantity, target.at_least, target.value)
-        if target.quantity in run.curve
-        else None
-        for run in winners
-    ]
+def _steps_to(target: Target, winners: Sequence[Record]) -> StepsToTarget | None:
+    if target.quantity not in winners[0].curve:
+        return None
+    steps = [first_reached(run.curve, target.quantity, target.at_least, target.value) for run in winners]
     median = median_interval([math.inf if step is None else step for step in steps]).median
     return StepsToTarget(str(target), median, sum(step is not None for step in steps), len(winners))
 

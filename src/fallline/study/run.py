@@ -1,7 +1,7 @@
 """Running a study: members one after another, each written down as it ends."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +31,9 @@ class Watcher(Protocol):
     def say(self, message: str) -> None:
         """Something the user should know."""
 
+    def close(self) -> None:
+        """The run is over, whether it finished, failed or was interrupted."""
+
 
 class Silent:
     """A watcher that does not care."""
@@ -45,6 +48,9 @@ class Silent:
         """Nothing."""
 
     def say(self, message: str) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
         """Nothing."""
 
 
