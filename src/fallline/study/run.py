@@ -61,7 +61,7 @@ def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> lis
     folder of another study, MachineError where the machine failed.
     """
     watcher = watcher or Silent()
-    with Store.writer(folder) as store, _threads(_begin(store, study, watcher)):
+    with Store.writer(folder) as store, _threads(_begin(store, study, watcher)), closing(watcher):
         records = store.records()
         missing = [member for member in study.members if key(describe(member)) not in records]
         watcher.begin(len(study.members), list(records.values()), sum(_steps(study, m) for m in missing))
