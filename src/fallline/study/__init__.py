@@ -2,6 +2,7 @@
 
 from fallline.study.contenders import Contender as Contender
 from fallline.study.contenders import contender as contender
+from fallline.study.named import named as named
 from fallline.study.ranking import Row as Row
 from fallline.study.record import Record as Record
 from fallline.study.results import StudyResults as StudyResults
@@ -12,6 +13,5 @@ from fallline.study.run import run as run
 from fallline.study.store import Store as Store
 from fallline.study.study import Study as Study
 from fallline.study.study import make_study as make_study
-from fallline.study.study import named as named
 from fallline.study.study import rebuild as rebuild
 from fallline.study.values import log as log

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from fallline.errors import InputError
-from fallline.problems import Prepared, Problem, load, prepare
-from fallline.problems.load import defaults, takes
+from fallline.problems import Prepared, prepare
 from fallline.study.contenders import Contender, contender, distinguished, resolve
 from fallline.study.environment import environment
+from fallline.study.named import NamedProblem, load_named
 from fallline.study.plan import Plan, device_of, make_plan
 from fallline.study.specification import (
     OptimizerSpecification,
@@ -43,39 +43,6 @@ class Study:
         """How long each member trains."""
         spec = self.specification
         return Budget(spec.epochs, spec.steps, spec.evaluate_every)
-
-
-@dataclass(frozen=True)
-class NamedProblem:
-    """A problem with the name it bears in a study and the way to load it again."""
-
-    name: str
-    problem: Problem
-    source: str | None
-    options: Mapping[str, Any]
-
-
-def named(given: Any, data_dir: Any = None) -> NamedProblem:
-    """A problem from a Problem, or from text: `digits`, `mnist:hidden=500`, `file.py:name`."""
-    if isinstance(given, NamedProblem):
-        return given
-    if isinstance(given, Problem):
-        return NamedProblem(given.name, given, None, {})
-    if not isinstance(given, str):
-        raise InputError(f"A problem must be a fallline.Problem or a name; got {given!r}.")
-    head, _, tail = given.rpartition(":")
-    name, written = (head, tail) if head and "=" in tail else (given, "")
-    options = dict(item.partition("=")[::2] for item in filter(None, written.split(",")))
-    return load_named(name, _typed(name, options), data_dir)
-
-
-def load_named(name: str, options: Mapping[str, Any], data_dir: Any = None) -> NamedProblem:
-    """A problem by the name it is loaded with and its options; `data_dir` goes to problems that read files."""
-
-    places = {"data_dir": str(data_dir)} if data_dir is not None and takes(name, "data_dir") else {}
-    problem = load(name, **{**options, **places})
-    told = ",".join(f"{key}={value}" for key, value in options.items() if key != "data_dir")
-    return NamedProblem(f"{problem.name}:{told}" if told else problem.name, problem, name, {**options, **places})
 
 
 def make_study(
@@ -260,13 +227,4 @@ def _plain(grid: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
     return {
         name: tuple(value if isinstance(value, plain) else repr(value) for value in values)
         for name, values in grid.items()
-    }
-
-
-def _typed(name: str, options: Mapping[str, str]) -> dict[str, Any]:
-
-    known = defaults(name)
-    return {
-        key: parse_like(value, known[key], f"problem {name}", key) if key in known else value
-        for key, value in options.items()
     }

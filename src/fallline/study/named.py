@@ -1,0 +1,52 @@
+"""Problems as a study names them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fallline.errors import InputError
+from fallline.problems import Problem, load
+from fallline.problems.load import defaults, takes
+from fallline.study.values import parse_like
+
+
+@dataclass(frozen=True)
+class NamedProblem:
+    """A problem with the name it bears in a study and the way to load it again."""
+
+    name: str
+    problem: Problem
+    source: str | None
+    options: Mapping[str, Any]
+
+
+def named(given: Any, data_dir: Any = None) -> NamedProblem:
+    """A problem from a Problem, or from text: `digits`, `mnist:hidden=500`, `file.py:name`."""
+    if isinstance(given, NamedProblem):
+        return given
+    if isinstance(given, Problem):
+        return NamedProblem(given.name, given, None, {})
+    if not isinstance(given, str):
+        raise InputError(f"A problem must be a fallline.Problem or a name; got {given!r}.")
+    head, _, tail = given.rpartition(":")
+    name, written = (head, tail) if head and "=" in tail else (given, "")
+    options = dict(item.partition("=")[::2] for item in filter(None, written.split(",")))
+    return load_named(name, _typed(name, options), data_dir)
+
+
+def load_named(name: str, options: Mapping[str, Any], data_dir: Any = None) -> NamedProblem:
+    """A problem by the name it is loaded with and its options; `data_dir` goes to problems that read files."""
+
+    places = {"data_dir": str(data_dir)} if data_dir is not None and takes(name, "data_dir") else {}
+    problem = load(name, **{**options, **places})
+    told = ",".join(f"{key}={value}" for key, value in options.items() if key != "data_dir")
+    return NamedProblem(f"{problem.name}:{told}" if told else problem.name, problem, name, {**options, **places})
+
+
+def _typed(name: str, options: Mapping[str, str]) -> dict[str, Any]:
+
+    known = defaults(name)
+    return {
+        key: parse_like(value, known[key], f"problem {name}", key) if key in known else value
+        for key, value in options.items()
+    }
