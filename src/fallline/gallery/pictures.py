@@ -31,6 +31,8 @@ def save(drawn: "Figure", path: Path) -> Path:
     """Write a picture."""
     from fallline.report import canvas
 
+    for axes in drawn.axes:
+        canvas.plain_ticks(axes)
     return canvas.save(drawn, path)
 
 
@@ -41,7 +43,14 @@ def draw_paths(axes: "Axes", surface: "Surface", paths: Mapping[str, Any]) -> No
     (left, right), (bottom, top) = surface.window
     x1, x2 = np.meshgrid(np.linspace(left, right, GRID), np.linspace(bottom, top, GRID))
     values = values_on(surface, np.stack([x1, x2], axis=-1).reshape(-1, 2)).reshape(x1.shape)
-    axes.contour(x1, x2, values, levels=_levels(surface, values), cmap="Greys_r", linewidths=0.6)
+    axes.contour(
+        x1,
+        x2,
+        values,
+        levels=values.min() + np.ptp(values) * np.geomspace(1e-4, 1, CONTOURS),
+        cmap="Greys_r",
+        linewidths=0.6,
+    )
     for label, look in looks(paths).items():
         path = paths[label]
         size = 3.5 if len(path) <= 60 else 1.5
@@ -57,7 +66,8 @@ def draw_paths(axes: "Axes", surface: "Surface", paths: Mapping[str, Any]) -> No
     for minimum in surface.minima:
         axes.plot(*minimum, color="black", marker="*", markersize=10, linestyle="none")
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel="x1", ylabel="x2")
-    axes.legend(loc="best", fontsize="small")
+    axes.grid(visible=False)
+    axes.legend(loc="upper right", frameon=True)
 
 
 def draw_series(
@@ -82,6 +92,7 @@ def draw_series(
             color=look.color,
             linestyle=look.dash.matplotlib,
             linewidth=1.3,
+            marker="." if len(values) <= 60 else "",
             label=label,
         )
     for (name, value), dash in zip((bounds or {}).items(), ("--", ":", "-."), strict=False):
@@ -91,7 +102,7 @@ def draw_series(
     if x is None or all(float(value).is_integer() for value in x):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.legend(loc="best", fontsize="small")
+    axes.legend(loc="best")
 
 
 def values_on(surface: "Surface", points: Any) -> "np.ndarray[Any, np.dtype[np.float64]]":
@@ -100,10 +111,3 @@ def values_on(surface: "Surface", points: Any) -> "np.ndarray[Any, np.dtype[np.f
 
     x1, x2 = torch.as_tensor(np.ascontiguousarray(points), dtype=torch.float64).T
     return np.asarray(surface.function(x1, x2))
-
-
-def _levels(surface: "Surface", values: Any) -> Any:
-    """Evenly spaced for a saddle; elsewhere by ratio, so that the floor of a valley shows."""
-    if not surface.minima:
-        return np.linspace(values.min(), values.max(), CONTOURS)
-    return values.min() + (values.max() - values.min()) * np.geomspace(1e-4, 1, CONTOURS)
