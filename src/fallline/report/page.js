@@ -1,8 +1,9 @@
 "use strict";
 (() => {
   const study = JSON.parse(document.getElementById("data").textContent);
+  if (!study.panels.length) return;
   const INK = "#1f2328", FAINT = "#656d76", GRID = "#e7ebef";
-  const config = () => ({ responsive: true, displaylogo: false, showTips: false, showSendToCloud: false, plotlyServerURL: "",
+  const config = () => ({ responsive: true, displaylogo: false, showTips: false, showSendToCloud: false, typesetMath: false, plotlyServerURL: "",
     displayModeBar: window.innerWidth >= 640,
     modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"], toImageButtonOptions: { scale: 2 } });
 

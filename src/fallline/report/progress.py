@@ -92,10 +92,10 @@ class Tally:
         told = f"Training {counted(self.members - self.before, 'member')}, {counted(self.steps, 'step')}"
         return told + (f"; {self.before} had ended before." if self.before else ".")
 
-    def closing(self, seconds: float) -> str:
-        """What was done."""
+    def closing(self, seconds: float) -> str | None:
+        """What was done; nothing to say of a study that was stopped, as whoever stopped it says why."""
         if self.ended < self.members:
-            return f"Stopped after {self.ended} of {counted(self.members, 'member')}."
+            return None
         diverged = f"; {self.diverged} diverged" if self.diverged else ""
         return f"{counted(self.members, 'member')} ended in {clock_text(seconds)}{diverged}."
 
@@ -136,7 +136,8 @@ class LineWatcher:
         """Say what was done."""
         if self.open:
             self.open = False
-            self.say(self.tally.closing(self.clock() - self.began))
+            if told := self.tally.closing(self.clock() - self.began):
+                self.say(told)
 
     def _tell(self) -> None:
         now = self.clock()
@@ -190,7 +191,8 @@ class BarWatcher:
         if self.progress is not None:
             self.progress.stop()
             self.progress = None
-            self.say(self.tally.closing(time.monotonic() - self.began))
+            if told := self.tally.closing(time.monotonic() - self.began):
+                self.say(told)
 
     def _draw(self) -> None:
         if self.progress is not None:

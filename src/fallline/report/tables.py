@@ -54,7 +54,7 @@ def ranking_text(results: StudyResults, width: int = 100) -> str:
     """The ranking as plain text without colours."""
     file = io.StringIO()
     print_ranking(results, Console(file=file, width=width, color_system=None, force_terminal=False))
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in file.getvalue().split("\n"))
 
 
 def places(rows: Sequence[Row]) -> list[int]:

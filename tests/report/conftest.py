@@ -1,0 +1,73 @@
+from dataclasses import dataclass
+from functools import cached_property
+
+import pytest
+import torch
+
+import fallline as fl
+from fallline.study import StudyResults
+
+HOSTILE = '</script><b>"née" $x^$ & \'\u2028'
+
+
+def hostile_optimizer():
+    return type(HOSTILE, (torch.optim.SGD,), {})
+
+
+@dataclass
+class Studies:
+    """Small real studies, each run once."""
+
+    folder: object
+
+    def run(self, name, *arguments, **settings) -> StudyResults:
+        return fl.compare(*arguments, **settings, threads=1, store=self.folder / name, progress=False)
+
+    @cached_property
+    def digits(self) -> StudyResults:
+        """Three optimizers with test data, a target, a best value at the edge, a diverging lr and a hostile name."""
+        return self.run(
+            "digits",
+            "digits",
+            ["sgd:lr=0.01|0.5|1000", "adam:lr=0.001|0.003|0.01", hostile_optimizer()],
+            lrs=[0.01, 0.3],
+            epochs=1,
+            seeds=3,
+            target="validation_accuracy>=0.6",
+            command="fallline compare digits --seeds 3 <&>",
+        )
+
+    @cached_property
+    def cubic(self) -> StudyResults:
+        """Two batch sizes, two tuned hyperparameters, no test data."""
+        return self.run(
+            "cubic",
+            "cubic",
+            ["sgd", "momentum:momentum=0.5|0.9,lr=0.01|0.1"],
+            lrs=[0.01, 0.1],
+            batch_sizes=[32, 128],
+            epochs=1,
+            seeds=2,
+        )
+
+    @cached_property
+    def two_problems(self) -> StudyResults:
+        return self.run("two", ["cubic", "linear"], ["sgd", "adam"], lrs=[0.01, 0.1], epochs=1, seeds=1)
+
+    @cached_property
+    def all_diverged(self) -> StudyResults:
+        """A model given as an instance, nothing held out, one seed, and no survivor."""
+        x = torch.linspace(-1, 1, 64)[:, None]
+        problem = fl.Problem(
+            model=torch.nn.Linear(1, 1),
+            loss=torch.nn.functional.mse_loss,
+            train=(x, 3 * x),
+            validation=0.0,
+            name="line",
+        )
+        return self.run("diverged", problem, [fl.rules.SGD(lr=100.0), fl.rules.Adam(lr=1e30)], epochs=3, seeds=1)
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory):
+    return Studies(tmp_path_factory.mktemp("studies"))
