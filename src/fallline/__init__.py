@@ -22,7 +22,7 @@ _HOMES = {
     "MachineError": "fallline.errors",
 }
 _ROOMS = ("optim", "problems", "rules", "wrappers")
-__all__ = [*_HOMES, *_ROOMS, "__version__"]  # noqa: PLE0604
+__all__ = [*_HOMES, *_ROOMS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

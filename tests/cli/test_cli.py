@@ -196,7 +196,7 @@ def test_exit_codes(error, code, told, capsys):
         error.add_note("To go on: fallline resume here")
         raise error
 
-    with pytest.raises(Exception) as caught:  # noqa: PT011
+    with pytest.raises(Exception) as caught:
         guarded(command)()
     assert caught.value.exit_code == code
     captured = capsys.readouterr().err

@@ -90,9 +90,7 @@ def test_torchs_keywords_are_wrappers(keywords: dict[str, Any], rule: Rule) -> N
 def test_decay_of_adam_is_coupled_unless_asked() -> None:
     coupled = stepped(optim.Adam([weight()], lr=0.1, weight_decay=0.5))
     decoupled = stepped(optim.Adam([weight()], lr=0.1, weight_decay=0.5, decoupled_weight_decay=True))
-    assert decoupled == pytest.approx(
-        stepped(Optimizer([weight()], AdamW(lr=0.1, weight_decay=0.5))), rel=1e-14
-    )
+    assert decoupled == pytest.approx(stepped(Optimizer([weight()], AdamW(lr=0.1, weight_decay=0.5))), rel=1e-14)
     assert coupled != pytest.approx(decoupled, rel=1e-3)
 
 

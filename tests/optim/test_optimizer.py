@@ -77,9 +77,7 @@ def test_group_is_added_and_checked() -> None:
     optimizer = optim.Adam([p], lr=0.1, betas=(0.5, 0.6))
     optimizer.add_param_group({"params": [q], "lr": 0.2})
     assert optimizer.param_groups[1]["betas"] == (0.5, 0.6)
-    with pytest.raises(
-        InputError, match=r"In parameter group 2: 'beta' is no hyperparameter\. Did you mean 'betas'"
-    ):
+    with pytest.raises(InputError, match=r"In parameter group 2: 'beta' is no hyperparameter\. Did you mean 'betas'"):
         optimizer.add_param_group({"params": [weight(1.0)], "beta": 0.5})
     with pytest.raises(InputError, match=r"In parameter group 2: Adam: lr must be .* got -1\.0"):
         optimizer.add_param_group({"params": [weight(1.0)], "lr": -1.0})
@@ -203,16 +201,12 @@ def test_sparse_gradient_is_refused_with_the_remedy() -> None:
     embedding = torch.nn.Embedding(4, 2, sparse=True)
     optimizer = optim.Adam([weight(1.0), embedding.weight])
     embedding(torch.tensor([1, 2])).sum().backward()
-    with pytest.raises(
-        InputError, match=r"Parameter 1 of shape \(4, 2\) has a sparse gradient.*sparse=False"
-    ):
+    with pytest.raises(InputError, match=r"Parameter 1 of shape \(4, 2\) has a sparse gradient.*sparse=False"):
         optimizer.step()
 
 
 def test_complex_parameter_is_refused() -> None:
-    with pytest.raises(
-        InputError, match=r"In parameter group 0: complex parameters are not supported.*complex128"
-    ):
+    with pytest.raises(InputError, match=r"In parameter group 0: complex parameters are not supported.*complex128"):
         optim.SGD([torch.zeros(2, dtype=torch.complex128, requires_grad=True)], lr=0.1)
 
 

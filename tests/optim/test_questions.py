@@ -80,9 +80,7 @@ def test_total_is_over_the_whole_model(executor: str) -> None:
 def test_groups_of_different_programs_share_the_total(executor: str) -> None:
     params, apart = weights(), weights()
     one = Optimizer(params, Normalised(), executor=executor)
-    two = Optimizer(
-        [{"params": [apart[0]]}, {"params": [apart[1]], "slow": True}], Normalised(), executor=executor
-    )
+    two = Optimizer([{"params": [apart[0]]}, {"params": [apart[1]], "slow": True}], Normalised(), executor=executor)
     for scale in (1.0, -3.0):
         set_gradients(params, scale)
         set_gradients(apart, scale)
@@ -100,7 +98,9 @@ def loss_of(params: list[torch.Tensor]) -> torch.Tensor:
 @pytest.mark.parametrize("grouped", [False, True])
 def test_gradient_is_the_models_at_other_weights(executor: str, grouped: bool) -> None:
     params = weights()
-    groups: Any = [{"params": [params[0]]}, {"params": [params[1]], "momentum": 0.0, "nesterov": True}] if grouped else params
+    groups: Any = (
+        [{"params": [params[0]]}, {"params": [params[1]], "momentum": 0.0, "nesterov": True}] if grouped else params
+    )
     optimizer = Optimizer(groups, Sharpness(SGD(lr=0.1)), executor=executor)
     calls = []
 

@@ -64,6 +64,13 @@ def test_labels_of_repeated_optimizers_are_told_apart():
         distinguished([contender("adam"), contender("adam")])
 
 
+def test_instances_are_told_apart_and_can_be_found_again():
+    both = distinguished([contender(SGD(lr=0.1)), contender(SGD(lr=0.01)), contender(SGD(lr=0.1, momentum=0.9))])
+    assert [c.label for c in both] == ["sgd:lr=0.1", "sgd:lr=0.01", "sgd:lr=0.1,momentum=0.9"]
+    assert {c.source for c in both} == {"sgd"}
+    assert contender(L2(SGD())).source is None
+
+
 def test_wrapped_rules_have_telling_labels():
     assert contender(L2(Momentum(), 0.1)).label == "L2+momentum"
 

@@ -3,7 +3,7 @@
 import inspect
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -77,7 +77,7 @@ def contender(
         for values in (settings, wanted):
             if "weight_decay" in values:
                 values["l2.weight_decay"] = values.pop("weight_decay")
-    grid: dict[str, tuple[Any, ...]] = {}
+    grid: dict[str, tuple[Any, ...]] = _own_values(found) if isinstance(found, Rule) else {}
     if tune and tuned:
         searched = {field: space.grid(TRIALS) for field, space in _search(algorithm).items()}
         grid.update({field: values for field, values in searched.items() if field in kinds})
@@ -144,15 +144,25 @@ def distinguished(contenders: Sequence[Contender]) -> list[Contender]:
 
 
 def reference(algorithm: Any) -> str | None:
-    """A name by which an algorithm can be found again, or None."""
-    if not isinstance(algorithm, type):
+    """A name by which an algorithm can be found again, its values apart, or None."""
+    if isinstance(algorithm, Rule) and algorithm is not algorithm.core():
         return None
-    kind: type = algorithm
+    kind = algorithm if isinstance(algorithm, type) else type(algorithm)
     if BUILT_IN.get(kind.__name__.lower()) is kind:
         return kind.__name__.lower()
     if kind.__module__ == "__main__" or "<" in kind.__qualname__:
         return None
     return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _own_values(rule: Rule) -> dict[str, tuple[Any, ...]]:
+    """The values of an instance that are not its class's defaults, and its learning rate in any case."""
+    defaults = {field.name: field.default for field in fields(rule.core())}
+    return {
+        name: (value,)
+        for name, value in rule.hyperparameters().items()
+        if name == "lr" or name not in defaults or value != defaults[name]
+    }
 
 
 def _split(text: str) -> tuple[str, dict[str, str]]:

@@ -47,7 +47,7 @@ class Training:
     def _closure(self, batch: Any) -> Callable[[], Any]:
         def closure() -> Any:
             if self.draws:
-                seed_global(self.seed, "step", self.member.seed, self.done)
+                seed_global(self.seed, "step", self.member.seed, self.done, self.problem.device)
             self.optimizer.zero_grad()
             loss = self.problem.objective.loss(self.model, batch)
             loss.backward()  # type: ignore[no-untyped-call]
