@@ -26,9 +26,7 @@ def torch_stream(
     return torch.Generator(device).manual_seed(_torch_seed(key(seed, purpose, index, step)))
 
 
-def seed_global(
-    seed: int, purpose: str, index: int = 0, step: int = 0, device: torch.device | str = "cpu"
-) -> None:
+def seed_global(seed: int, purpose: str, index: int = 0, step: int = 0, device: torch.device | str = "cpu") -> None:
     """Key torch's global generators, for code that draws from them and cannot be handed a stream.
 
     Call it inside `forked()`, which puts the caller's own state back. The generator of the CPU is keyed, and that

@@ -121,9 +121,7 @@ SCHEDULERS: dict[str, Callable[[Any], Callable[[int], object]]] = {
 
 @pytest.mark.parametrize("attach", SCHEDULERS.values(), ids=SCHEDULERS.keys())
 @RULES
-def test_schedulers_act_as_on_torch(
-    rule: type[Rule], attach: Callable[[Any], Callable[[int], object]]
-) -> None:
+def test_schedulers_act_as_on_torch(rule: type[Rule], attach: Callable[[Any], Callable[[int], object]]) -> None:
     ours, torchs, mine, right = pair((rule, {}), torch.float64)
     still, _, unscheduled, _ = pair((rule, {}), torch.float64)
     train(ours, mine, range(30), attach(ours))

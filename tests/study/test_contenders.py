@@ -48,7 +48,7 @@ def test_torch_optimizers_are_found_by_name_and_class():
     )
     assert by_name.algorithm is by_class.algorithm is torch.optim.AdamW
     assert by_name.settings == [{"lr": 0.1, "amsgrad": True}]
-    assert by_class.source == "torch.optim.adamw:AdamW"
+    assert by_class.source == "torch.optim:AdamW"
 
 
 def test_torch_optimizers_are_tuned_like_the_rule_with_their_formula():

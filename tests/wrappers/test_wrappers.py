@@ -57,9 +57,7 @@ def test_decoupled_decay_is_beside_the_step() -> None:
         after_steps(AdamW(lr=0.1, weight_decay=0.3)),
         rtol=1e-14,
     )
-    assert not torch.allclose(
-        after_steps(DecoupledDecay(Adam(lr=0.1), 0.3)), after_steps(L2(Adam(lr=0.1), 0.3))
-    )
+    assert not torch.allclose(after_steps(DecoupledDecay(Adam(lr=0.1), 0.3)), after_steps(L2(Adam(lr=0.1), 0.3)))
 
 
 def test_order_of_nesting_is_the_order_of_work() -> None:

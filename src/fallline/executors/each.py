@@ -62,8 +62,7 @@ class Each:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            "a rule may not branch on tensors, t or float hyperparameters: "
-            "use maths.where, or a field of another type"
+            "a rule may not branch on tensors, t or float hyperparameters: use maths.where, or a field of another type"
         )
 
 

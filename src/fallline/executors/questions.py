@@ -70,21 +70,16 @@ def _now(part: Part, t: Any, around: Surroundings, answers: list[Any], alone: bo
     )
 
 
-def _reply(
-    parts: Sequence[Part], questions: Sequence[tuple[int, _Unanswered]], around: Surroundings
-) -> list[Any]:
+def _reply(parts: Sequence[Part], questions: Sequence[tuple[int, _Unanswered]], around: Surroundings) -> list[Any]:
     kinds = {question.kind for _, question in questions}
     if len(kinds) > 1:
-        raise InputError(
-            "Rules of one model ask for a total and a gradient at the same moment; nest them alike."
-        )
+        raise InputError("Rules of one model ask for a total and a gradient at the same moment; nest them alike.")
     if kinds == {"total"}:
         total = _sum([x for _, question in questions for x in question.x.items])
         return [total] * len(questions)
     if around.gradient is None:
         raise InputError(
-            "This rule asks for a further gradient, which needs the model's loss: "
-            "call optimizer.step(closure)."
+            "This rule asks for a further gradient, which needs the model's loss: call optimizer.step(closure)."
         )
     points = [
         (position, x)

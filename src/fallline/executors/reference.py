@@ -21,9 +21,7 @@ def looped(parts: Sequence[Part], around: Surroundings, each: type[Each]) -> lis
     """Run each part's step once, every quantity a list over the part's parameters."""
 
     def step(part: Part, now: Now) -> Update:
-        rule = part.rule.bind(
-            {name: _shared(each, [v[name] for v in part.values]) for name in part.values[0]}
-        )
+        rule = part.rule.bind({name: _shared(each, [v[name] for v in part.values]) for name in part.values[0]})
         return stepped(rule, part, now, each)
 
     with torch.no_grad():

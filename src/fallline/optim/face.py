@@ -77,9 +77,7 @@ def face(rule: type[Rule]) -> type[Optimizer]:
 
 def _torch_parameters(namesake: str) -> list[inspect.Parameter]:
     signature = inspect.signature(getattr(torch.optim, namesake))
-    return [
-        parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()
-    ]
+    return [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
 
 
 def _own_parameters(rule: type[Rule]) -> list[inspect.Parameter]:

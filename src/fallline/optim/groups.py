@@ -44,9 +44,7 @@ def rule_of(template: Rule, group: Mapping[str, Any], absent_is_zero: bool, chec
     rule = template.replace(own) if checked else template.bind(own)
     if "weight_decay" not in kinds and (decay := _plain(group.get("weight_decay", 0))):
         wrapper = DecoupledDecay if group.get("decoupled_weight_decay") else L2
-        rule = (
-            wrapper(rule, decay) if checked else wrapper(rule).bind({f"{wrapper.name}.weight_decay": decay})
-        )
+        rule = wrapper(rule, decay) if checked else wrapper(rule).bind({f"{wrapper.name}.weight_decay": decay})
     return Maximize(rule) if group.get("maximize") else rule
 
 

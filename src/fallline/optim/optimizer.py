@@ -142,9 +142,7 @@ class Optimizer(torch.optim.Optimizer):
         count = {position: t for part in parts for position, t in zip(part.position, part.t, strict=True)}
 
         def draw(p: Tensor, position: int, call: int) -> Tensor:
-            generator = torch_stream(
-                self.seed, f"noise/{position}/{call}", step=count[position], device=p.device
-            )
+            generator = torch_stream(self.seed, f"noise/{position}/{call}", step=count[position], device=p.device)
             return torch.randn(p.shape, generator=generator, dtype=p.dtype, device=p.device)
 
         return draw

@@ -30,9 +30,7 @@ class Match:
     left: dict[str, Any]
 
     def __str__(self) -> str:
-        parts = [
-            "matched " + (", ".join(f"{name}={value}" for name, value in self.keywords.items()) or "nothing")
-        ]
+        parts = ["matched " + (", ".join(f"{name}={value}" for name, value in self.keywords.items()) or "nothing")]
         if self.unmatched:
             parts.append(f"torch has no {', '.join(self.unmatched)}")
         if self.left:
@@ -64,9 +62,7 @@ def match(rule: Rule, against: type[torch.optim.Optimizer]) -> Match:
     return Match(keywords, [name for name in ours if name not in known], left)
 
 
-def equals_torch(
-    rule: Rule, against: type[torch.optim.Optimizer], steps: int, dtype: torch.dtype, others: bool
-) -> str:
+def equals_torch(rule: Rule, against: type[torch.optim.Optimizer], steps: int, dtype: torch.dtype, others: bool) -> str:
     """Run both for some steps; the largest difference and what was matched.
 
     With `others` it is done once more for each matched hyperparameter at another value. Raises Broken with
@@ -117,9 +113,7 @@ def _closure(parameters: list[Tensor], step: int) -> Callable[[], Tensor]:
         with torch.no_grad():
             for p, moved in zip(parameters, noise, strict=True):
                 p.grad = p + moved
-            return torch.stack(
-                [((p + x) ** 2).sum() / 2 for p, x in zip(parameters, noise, strict=True)]
-            ).sum()
+            return torch.stack([((p + x) ** 2).sum() / 2 for p, x in zip(parameters, noise, strict=True)]).sum()
 
     return closure
 
@@ -129,9 +123,7 @@ def _elsewhere(rule: Rule, matched: Match, against: type[torch.optim.Optimizer])
     torchs: Any = against
     for name, kind in rule.kinds().items():
         value = rule.hyperparameters()[name]
-        for other in (
-            [not value] if kind.type is bool else other_values(value, kind)[:1] if kind.is_float else []
-        ):
+        for other in [not value] if kind.type is bool else other_values(value, kind)[:1] if kind.is_float else []:
             try:
                 moved = rule.replace({name: other})
                 keywords = match(moved, against).keywords

@@ -31,9 +31,7 @@ _TIMED_ON = "10 tensors of (64, 64) and 10 of (64,), float32"
 _ROUNDS, _STEPS_A_ROUND = 5, 20
 
 
-def check(
-    rule: type[Rule] | Rule, against: type[torch.optim.Optimizer] | None = None, steps: int = 100
-) -> Report:
+def check(rule: type[Rule] | Rule, against: type[torch.optim.Optimizer] | None = None, steps: int = 100) -> Report:
     """Prove a rule, and hold it to a torch optimizer for some steps if one is named.
 
     A class is proved at its defaults, its switches on and off and its optional floats absent and present; a
@@ -78,9 +76,7 @@ def _checked(rule: object, against: object, steps: int) -> str:
     if not issubclass(made, Rule):
         raise InputError(f"check proves a rule, such as fallline.rules.Adam; got {rule!r}.")
     if against is not None and not (isinstance(against, type) and issubclass(against, torch.optim.Optimizer)):
-        raise InputError(
-            f"check compares with a class of torch.optim, such as torch.optim.Adam; got {against!r}."
-        )
+        raise InputError(f"check compares with a class of torch.optim, such as torch.optim.Adam; got {against!r}.")
     if steps < 1:
         raise InputError(f"check needs at least 1 step; got {steps}.")
     return made.__name__
@@ -141,9 +137,7 @@ def _step_times(rule: Rule) -> dict[str, float]:
 
 
 def _timed_step(rule: Rule, executor: str) -> Callable[[], object]:
-    parameters = [
-        tensor("p", i, 0, shape, torch.float32).requires_grad_() for i, shape in enumerate(_TIMED_SHAPES)
-    ]
+    parameters = [tensor("p", i, 0, shape, torch.float32).requires_grad_() for i, shape in enumerate(_TIMED_SHAPES)]
     gradients = [tensor("g", i, 1, shape, torch.float32) for i, shape in enumerate(_TIMED_SHAPES)]
     if rule.core().acts_on == "matrix":
         parameters, gradients = parameters[::2], gradients[::2]

@@ -58,9 +58,7 @@ def pure(rule: Rule) -> str:
 def returns_decrement_and_state(rule: Rule) -> str:
     """Step gives a decrement of the parameter's shape and a state as init made it."""
     for part in moments(rule):
-        for p, old, result in zip(
-            part.p, part.state, raw_steps(copy_of(part), surroundings(part.t[0])), strict=True
-        ):
+        for p, old, result in zip(part.p, part.state, raw_steps(copy_of(part), surroundings(part.t[0])), strict=True):
             where = f"for a parameter of shape {tuple(p.shape)}"
             if not isinstance(result, tuple) or len(result) != 2:
                 raise Broken(f"step must return (decrement, state); got {type(result).__name__} {where}")
@@ -72,9 +70,7 @@ def returns_decrement_and_state(rule: Rule) -> str:
                 raise Broken(f"the new state must have init's names {list(old)}; got {names} {where}")
             for name, value in new.items():
                 if not isinstance(value, Tensor) or value.shape != old[name].shape:
-                    raise Broken(
-                        f"state {name!r} must keep its shape {_shape(old[name])}; got {_shape(value)}"
-                    )
+                    raise Broken(f"state {name!r} must keep its shape {_shape(old[name])}; got {_shape(value)}")
             if not decrement.isfinite().all():
                 raise Broken(f"the decrement is not finite at an ordinary gradient, {where}")
     return "the decrement has p's shape, the state keeps init's names and shapes"
@@ -97,9 +93,7 @@ def floats_may_differ(rule: Rule) -> str:
             alone(copy_of(part), surroundings(part.t[0]), as_tensors=True),
             right,
         )
-    return (
-        f"{', '.join(rule.floats()) or 'no float fields'}: differing between members, groups, and as tensors"
-    )
+    return f"{', '.join(rule.floats()) or 'no float fields'}: differing between members, groups, and as tensors"
 
 
 def written_as_for_one(rule: Rule) -> str:
@@ -120,9 +114,7 @@ def executors_agree(rule: Rule) -> str:
             for part in moments(rule, dtype, staggered=staggered):
                 right = reference([copy_of(part)], surroundings(part.t[0]))[0]
                 update = foreach([copy_of(part)], surroundings(part.t[0]))[0]
-                largest[dtype] = max(
-                    largest[dtype], hold(f"foreach in {name_of(dtype)}", update, right, dtype)
-                )
+                largest[dtype] = max(largest[dtype], hold(f"foreach in {name_of(dtype)}", update, right, dtype))
         apart = members_apart(rule, list(rule.floats()), dtype)
         largest[dtype] = max(largest[dtype], apart)
     return "one step, largest difference " + ", ".join(f"{x:.1e} in {name_of(d)}" for d, x in largest.items())
@@ -130,9 +122,7 @@ def executors_agree(rule: Rule) -> str:
 
 _AS_WORDS = "Use operators and the words of rules.maths."
 PURE = Law("law 1: step is pure", pure, "Write init and step with operators that make new tensors.")
-RETURNS = Law(
-    "law 2: step returns decrement and state", returns_decrement_and_state, "Return (decrement, state)."
-)
+RETURNS = Law("law 2: step returns decrement and state", returns_decrement_and_state, "Return (decrement, state).")
 FLOATS_MAY_DIFFER = Law("law 3: floats may differ", floats_may_differ, "Use maths.where instead of `if`.")
 AS_FOR_ONE = Law("law 4: written as for one tensor", written_as_for_one, _AS_WORDS)
 EXECUTORS_AGREE = Law("every executor equals the reference", executors_agree, _AS_WORDS)

@@ -46,9 +46,7 @@ def members_apart(rule: Rule, names: list[str], dtype: torch.dtype) -> float:
     return largest
 
 
-def _initial_states_agree(
-    rule: Rule, values: Mapping[str, Tensor], p: list[Tensor], members: list[Rule]
-) -> None:
+def _initial_states_agree(rule: Rule, values: Mapping[str, Tensor], p: list[Tensor], members: list[Rule]) -> None:
     states = initial_states(rule, values, p)
     none = [torch.zeros(()) for _ in p]
     for j, single in enumerate(members):
@@ -57,9 +55,7 @@ def _initial_states_agree(
 
 
 def _member(update: Update, j: int) -> Update:
-    return Update(
-        [d[j] for d in update.decrement], [{n: s[j] for n, s in state.items()} for state in update.state]
-    )
+    return Update([d[j] for d in update.decrement], [{n: s[j] for n, s in state.items()} for state in update.state])
 
 
 def _stacked(states: tuple[State, ...]) -> State:

@@ -1,8 +1,7 @@
 """The numbers of a study as the page's script reads them: plain values, safe inside a script element."""
 
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from fallline.report.colors import looks
@@ -11,11 +10,12 @@ from fallline.report.series import median_curve, tried_values, tuned_numbers
 from fallline.report.words import quantity_text, setting_text
 from fallline.study import Record, Row, StudyResults
 from fallline.study.record import less_is_better
+from fallline.study.specification import finite
 
 
 def embedded(results: StudyResults) -> str:
     """JSON with everything that the page draws, every point of every curve shown included."""
-    text = json.dumps(_finite(_document(results)), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(finite(_document(results)), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
@@ -98,14 +98,3 @@ def _tried(panel: Panel, name: str) -> list[dict[str, Any]]:
         }
         for row in panel.rows
     ]
-
-
-def _finite(value: Any) -> Any:
-    """Plain values with None for numbers that JSON does not have."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

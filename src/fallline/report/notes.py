@@ -74,12 +74,9 @@ def target_note(rows: list[Row]) -> str | None:
 
 
 def instance_note(results: StudyResults, rows: list[Row]) -> str | None:
-    """That all seeds began with the same weights, where the study at hand knows it."""
-    from torch import nn
-
-    study = getattr(results, "study", None)
-    prepared = None if study is None else study.problems.get(rows[0].problem)
-    if prepared is None or not isinstance(prepared.problem.model, nn.Module):
+    """That all seeds began with the same weights."""
+    problem = next(p for p in results.specification.problems if p.name == rows[0].problem)
+    if not problem.one_start:
         return None
     return "The model was given as an instance: every seed began with its weights."
 

@@ -35,9 +35,7 @@ class Kind:
         if typing.get_origin(self.type) is typing.Literal:
             choices = typing.get_args(self.type)
             if value not in choices:
-                raise InputError(
-                    f"{owner}: {name} must be one of {', '.join(map(repr, choices))}; got {value!r}."
-                )
+                raise InputError(f"{owner}: {name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
         elif isinstance(self.type, type) and not isinstance(value, self.type):
             expected = "true or false" if self.type is bool else f"of type {self.type.__name__}"
             raise InputError(f"{owner}: {name} must be {expected}; got {value!r}.")
@@ -57,9 +55,7 @@ def kinds_of(rule: type) -> dict[str, Kind]:
 def _read(rule: Any) -> dict[str, Kind]:
     hints = typing.get_type_hints(rule, include_extras=True)
     fields = {field.name for field in dataclasses.fields(rule)}
-    variables = {
-        name for name, hint in hints.items() if typing.ClassVar not in (hint, typing.get_origin(hint))
-    }
+    variables = {name for name, hint in hints.items() if typing.ClassVar not in (hint, typing.get_origin(hint))}
     if missing := sorted(variables - fields):
         raise InputError(
             f"{rule.__name__}: {', '.join(missing)} is annotated but is no field. "

@@ -26,9 +26,7 @@ class Range:
             return "a finite number"
         if self.high == math.inf:
             return f"a finite number {'above' if self.low_open else 'of at least'} {self.low:g}"
-        return (
-            f"in {'(' if self.low_open else '['}{self.low:g}, {self.high:g}{')' if self.high_open else ']'}"
-        )
+        return f"in {'(' if self.low_open else '['}{self.low:g}, {self.high:g}{')' if self.high_open else ']'}"
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,8 @@ def reference(algorithm: Any) -> str | None:
         return kind.__name__.lower()
     if kind.__module__ == "__main__" or "<" in kind.__qualname__:
         return None
+    if getattr(torch.optim, kind.__name__, None) is kind:
+        return f"torch.optim:{kind.__name__}"
     return f"{kind.__module__}:{kind.__qualname__}"
 
 

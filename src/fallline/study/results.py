@@ -1,6 +1,5 @@
 """The results of a study: its members, the ranking they give, and both in plain values."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ from fallline.errors import InputError
 from fallline.study.paste import paste_line
 from fallline.study.ranking import Row, rank
 from fallline.study.record import Record
-from fallline.study.specification import Specification
+from fallline.study.specification import Specification, finite
 from fallline.study.statistics import Interval
 from fallline.study.store import Store
 from fallline.study.target import Target
@@ -50,8 +49,8 @@ class StudyResults:
             "members": [record.to_json() for record in self.records],
             "verdicts": [],
         }
-        finite: dict[str, Any] = _finite(document)
-        return finite
+        plain: dict[str, Any] = finite(document)
+        return plain
 
     def _row_json(self, row: Row) -> dict[str, Any]:
         steps = row.steps_to_target
@@ -92,13 +91,3 @@ def _interval(interval: Interval) -> dict[str, float]:
         "high": interval.high,
         "level": interval.level,
     }
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: _finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

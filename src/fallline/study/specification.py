@@ -1,6 +1,7 @@
 """What is asked for: a study in plain data, the same from Python, the command line and the store."""
 
 import json
+import math
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Annotated, Any, Literal, Self
@@ -18,12 +19,15 @@ class _Plain(BaseModel):
 
 
 class ProblemSpecification(_Plain):
-    """A problem: its name, how it can be loaded again (`source` is None for an object made in Python), its target."""
+    """A problem: its name, how it can be loaded again (`source` is None for an object made in Python), its target,
+    and whether its model was given as an instance, whose weights every seed begins with.
+    """
 
     name: str
     source: str | None
     options: Mapping[str, Value] = {}
     target: str | None = None
+    one_start: bool = False
 
 
 class OptimizerSpecification(_Plain):
@@ -73,6 +77,21 @@ def specification(**fields: Any) -> Specification:
 def canonical(value: Any) -> str:
     """JSON with sorted keys: equal things give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def finite(value: Any) -> Any:
+    """Plain values with None for the numbers that JSON does not have.
+
+    >>> finite({"loss": float("inf"), "steps": (1, 2.0)})
+    {'loss': None, 'steps': [1, 2.0]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
 
 
 def _line(problem: Any) -> str:

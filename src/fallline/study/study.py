@@ -69,7 +69,11 @@ def make_study(
     spec = specification(
         problems=[
             ProblemSpecification(
-                name=p.name, source=p.source, options=dict(p.options), target=target or p.problem.target
+                name=p.name,
+                source=p.source,
+                options=dict(p.options),
+                target=target or p.problem.target,
+                one_start=isinstance(p.problem.model, nn.Module),
             )
             for p in problems
         ],

@@ -51,9 +51,7 @@ class Wrapper(Rule):
     def bind(self, values: Mapping[str, Any]) -> Self:
         own = self._own()
         inner = self.rule.bind({name: value for name, value in values.items() if name not in own})
-        return super().bind(
-            {"rule": inner} | {own[name]: value for name, value in values.items() if name in own}
-        )
+        return super().bind({"rule": inner} | {own[name]: value for name, value in values.items() if name in own})
 
     def core(self) -> Rule:
         return self.rule.core()
