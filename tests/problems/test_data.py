@@ -5,6 +5,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from fallline.errors import InputError
 from fallline.problems.data import source
+from fallline.problems.kept import digest, keep
 from fallline.problems.sources import Loader, Resident, Stream, Streamed
 
 CPU = torch.device("cpu")
@@ -147,7 +148,37 @@ def test_an_iterable_dataset_needs_a_loader():
 
 def test_digests_tell_contents_apart():
     x = torch.arange(6.0)
-    digest = source((x,), "data", CPU).digest()
-    assert digest == source((x.clone(),), "data", CPU).digest()
-    assert digest != source((x + 1,), "data", CPU).digest()
-    assert digest != source((x.double(),), "data", CPU).digest()
+    first, same, other, wider = (digest(source((y,), "data", CPU)) for y in (x, x.clone(), x + 1, x.double()))
+    assert first == same
+    assert len({first, other, wider}) == 3
+
+
+def test_what_is_evaluated_is_read_once():
+    reads = []
+
+    class Counted(Squares):
+        def __getitem__(self, i):
+            reads.append(i)
+            return super().__getitem__(i)
+
+    kept = keep(source(DataLoader(Counted(), batch_size=4), "data", CPU), "data")
+    assert reads == list(range(10))
+    assert [len(batch[1]) for batch in (*kept.in_order(), *kept.in_order())] == [4, 4, 2] * 2
+    assert reads == list(range(10))
+    few = keep(source(DataLoader(Squares(), batch_size=4), "data", CPU), "data", at_most=5)
+    assert len(few.batches) == 2
+
+
+def test_what_does_not_fit_is_read_anew(monkeypatch):
+    monkeypatch.setattr("fallline.problems.kept.RESIDENT_BYTES", 10)
+    streamed = source(DataLoader(Squares(), batch_size=4), "data", CPU)
+    assert keep(streamed, "data") is streamed
+
+
+def test_a_stream_with_nan_or_without_a_batch_is_refused():
+    bad = DataLoader(TensorDataset(torch.tensor([1.0, float("nan")])), batch_size=1)
+    with pytest.raises(InputError, match="data: batch 1 holds NaN"):
+        keep(source(bad, "data", CPU), "data")
+    empty = DataLoader(TensorDataset(torch.zeros(3)), batch_size=4, drop_last=True)
+    with pytest.raises(InputError, match="there is no batch"):
+        keep(source(empty, "data", CPU), "data")

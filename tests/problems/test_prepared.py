@@ -21,7 +21,12 @@ def test_a_fifth_is_held_out_by_a_keyed_choice():
     assert first.rows == {"train": 32, "validation": 8}
     assert first.digests == again.digests
     assert first.digests != other.digests
-    rows = torch.cat([first.train.tensors[0], first.validation.tensors[0]]).flatten().sort().values
+    rows = (
+        torch.cat([first.train.tensors[0], *(batch[0] for batch in first.validation.in_order())])
+        .flatten()
+        .sort()
+        .values
+    )
     assert torch.equal(rows, X.flatten())
 
 

@@ -11,10 +11,9 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from fallline.errors import InputError
 from fallline.problems.objective import describe
-from fallline.problems.sources import Loader, Resident, Source, Streamed
+from fallline.problems.sources import RESIDENT_BYTES, Loader, Resident, Source, Streamed
 from fallline.randomness import forked, seed_global
 
-RESIDENT_BYTES = 2 * 1024**3
 _PROBES = 8
 
 

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from fallline.errors import InputError
 from fallline.problems.data import source
+from fallline.problems.kept import Evaluated, digest, keep
 from fallline.problems.objective import Objective, describe, split, takes_model
 from fallline.problems.problem import Problem
 from fallline.problems.sources import Loader, Resident, Source, permutation
@@ -25,29 +26,30 @@ TRAINING_ROWS_EVALUATED = 5_000
 @dataclass(frozen=True)
 class Prepared:
     """The splits of a problem on a device. `train_part` is what the training loss is measured on: all training
-    rows, or a keyed choice of 5,000 where there are more.
+    rows, or 5,000 of them where there are more (a keyed choice, or a DataLoader's first).
     """
 
     problem: Problem
     objective: Objective
     train: Source
-    train_part: Source
-    validation: Source | None
-    test: Source | None
+    train_part: Evaluated
+    validation: Evaluated | None
+    test: Evaluated | None
+    rows: Mapping[str, int | None]
     device: torch.device
     draws_randomness: bool
 
     @property
-    def digests(self) -> dict[str, str]:
-        """A digest of each split's content."""
-        splits = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: split.digest() for name, split in splits.items() if split is not None}
+    def evaluated(self) -> dict[str, Evaluated]:
+        """What is evaluated, by split."""
+        splits = {"train": self.train_part, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in splits.items() if split is not None}
 
     @property
-    def rows(self) -> dict[str, int | None]:
-        """The number of rows of each split; None for a DataLoader."""
-        splits = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: split.rows for name, split in splits.items() if split is not None}
+    def digests(self) -> dict[str, str]:
+        """A digest of each split's content, of a stream's as far as it is known."""
+        known = self.train if isinstance(self.train, Resident) else self.train_part
+        return {name: digest(split) for name, split in {**self.evaluated, "train": known}.items()}
 
 
 def prepare(problem: Problem, seed: int, device: torch.device, validation: float | None = None) -> Prepared:
@@ -63,9 +65,32 @@ def prepare(problem: Problem, seed: int, device: torch.device, validation: float
     else:
         validation_source = source(held_out, f"{problem.name}: validation data", device)
     test = None if problem.test is None else source(problem.test, f"{problem.name}: test data", device)
+    sources = {"train": train, "validation": validation_source, "test": test}
+    splits = {
+        name: keep(_part(split, seed) if name == "train" else split, _where(problem, name), _enough(split, name))
+        for name, split in sources.items()
+        if split is not None
+    }
     objective = Objective(problem)
-    draws = _preflight(problem, objective, {"training": train, "validation": validation_source, "test": test}, seed)
-    return Prepared(problem, objective, train, _part(train, seed), validation_source, test, device, draws)
+    return Prepared(
+        problem=problem,
+        objective=objective,
+        train=train,
+        train_part=splits["train"],
+        validation=splits.get("validation"),
+        test=splits.get("test"),
+        rows={name: split.rows for name, split in sources.items() if split is not None},
+        device=device,
+        draws_randomness=_preflight(problem, objective, sources, splits, seed),
+    )
+
+
+def _where(problem: Problem, split: str) -> str:
+    return f"{problem.name}: {'training' if split == 'train' else split} data"
+
+
+def _enough(split: Source, name: str) -> int | None:
+    return TRAINING_ROWS_EVALUATED if name == "train" and isinstance(split, Loader) else None
 
 
 def _split(problem: Problem, train: Source, fraction: float | None, seed: int) -> tuple[Source, Source | None]:
@@ -115,16 +140,18 @@ def _initial(problem: Problem, seed: int, index: int, factors: Mapping[str, Any]
             raise InputError(f"{problem.name}: model could not be made: {error}") from error
 
 
-def _preflight(problem: Problem, objective: Objective, splits: Mapping[str, Source | None], seed: int) -> bool:
+def _preflight(
+    problem: Problem,
+    objective: Objective,
+    sources: Mapping[str, Source | None],
+    splits: Mapping[str, Evaluated],
+    seed: int,
+) -> bool:
     """Run one batch of every split; return whether a training step draws from torch's global generator."""
     draws = False
-    for name, data in splits.items():
-        if data is None:
-            continue
-        where = f"{problem.name}: {name} data"
-        batch = next(data.in_order(), None)
-        if batch is None:
-            raise InputError(f"{where}: there is no batch.")
+    for name, kept in splits.items():
+        where, data = _where(problem, name), sources[name]
+        batch = next(kept.in_order())
         model = _initial(problem, seed, 0, None).to(_device(batch))
         parameters = [p for p in model.parameters() if p.requires_grad]
         if not parameters:

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,9 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from fallline.randomness import forked, key, numpy_stream, seed_global
 
-EVALUATION_BATCH = 1024
+RESIDENT_BYTES = 2 * 1024**3
+"""How much data is held in memory at once; what is larger is streamed."""
+_READ_BATCH = 1024
 
 
 class Stream:
@@ -41,11 +42,6 @@ class Resident:
         for chosen in _in_batches(order.to(self.device), batch_size):
             yield self.select(chosen)
 
-    def in_order(self) -> Iterator[Any]:
-        """All rows once, in chunks."""
-        for chosen in _in_batches(torch.arange(self.rows, device=self.device), EVALUATION_BATCH):
-            yield self.select(chosen)
-
     def select(self, chosen: Tensor) -> Any:
         """Some rows, as a batch."""
         return tree_map(lambda x: x.index_select(0, chosen), self.tensors)
@@ -53,14 +49,6 @@ class Resident:
     def subset(self, chosen: Tensor) -> "Resident":
         """A source of some of the rows."""
         return Resident(self.select(chosen.to(self.device)), self.device)
-
-    def digest(self) -> str:
-        """The digest of every tensor's shape, dtype and bytes."""
-        total = blake2b(digest_size=16)
-        for leaf in tree_leaves(self.tensors):
-            total.update(f"{leaf.dtype}{tuple(leaf.shape)}".encode())
-            total.update(leaf.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-        return total.hexdigest()
 
 
 class Streamed:
@@ -83,17 +71,13 @@ class Streamed:
         return _keyed(loader, stream, self.device)
 
     def in_order(self) -> Iterator[Any]:
-        """All items once; random transforms draw the same at every evaluation."""
-        loader: DataLoader[Any] = DataLoader(self.dataset, batch_size=EVALUATION_BATCH)
+        """All items once; random transforms draw the same in every pass."""
+        loader: DataLoader[Any] = DataLoader(self.dataset, batch_size=_READ_BATCH)
         return _keyed(loader, Stream(0, "evaluation"), self.device)
 
     def subset(self, chosen: Tensor) -> "Streamed":
         """A source of some of the items."""
         return Streamed(Subset(self.dataset, chosen.tolist()), self.device)
-
-    def digest(self) -> str:
-        """The digest of the class, the length and the first items, not of all the content."""
-        return _partial_digest(self.dataset, self.rows, next(self.epoch(8, _first(self.rows), Stream(0, "digest"))))
 
 
 class Loader:
@@ -119,16 +103,12 @@ class Loader:
         return _keyed(self.loader, stream, self.device)
 
     def in_order(self) -> Iterator[Any]:
-        """One pass, the same at every evaluation."""
+        """One pass, the same every time."""
         return _keyed(self.loader, Stream(0, "evaluation"), self.device)
-
-    def digest(self) -> str:
-        """The digest of the dataset's class, length and first batch, not of all the content."""
-        return _partial_digest(self.loader.dataset, self.steps(0), next(self.in_order()))
 
 
 Source = Resident | Streamed | Loader
-"""Data that can be iterated for one epoch of training, or in order for an evaluation."""
+"""Data that can be iterated for one epoch of training."""
 
 
 def permutation(rows: int, seed: int, purpose: str, index: int = 0, epoch: int = 0) -> Tensor:
@@ -181,15 +161,3 @@ class _forked_others:
     def __exit__(self, *_: object) -> None:
         random.setstate(self.kept[0])
         np.random.set_state(self.kept[1])
-
-
-def _first(rows: int) -> Tensor:
-    return torch.arange(min(rows, 8))
-
-
-def _partial_digest(dataset: Any, size: int, batch: Any) -> str:
-    total = blake2b(f"{type(dataset).__module__}.{type(dataset).__qualname__}/{size}".encode(), digest_size=16)
-    for leaf in tree_leaves(batch):
-        if isinstance(leaf, Tensor):
-            total.update(leaf.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return total.hexdigest()

@@ -71,7 +71,7 @@ def _threads(members: Sequence[Member], problems: Mapping[str, Prepared]) -> tup
 
 def _step_flops(problem: Prepared, batch_size: int | None) -> float:
     """The floating-point operations of one forward and backward pass, counted on a batch and scaled to size."""
-    batch = next(problem.train.in_order())
+    batch = next(problem.train_part.in_order())
     with forked(problem.device), FlopCounterMode(display=False) as counter:
         problem.objective.loss(initial_model(problem, 0, 0), batch).backward()  # type: ignore[no-untyped-call]
     size = rows(batch)

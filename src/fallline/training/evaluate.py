@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from fallline.problems.kept import Evaluated
 from fallline.problems.objective import Objective, rows
-from fallline.problems.sources import Source
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, objective: Objective, data: Source) -> dict[str, float]:
+def evaluate(model: nn.Module, objective: Objective, data: Evaluated) -> dict[str, float]:
     """Loss and metrics over all rows, weighted by the rows of each batch; the model's mode is put back."""
     was_training = model.training
     model.eval()

@@ -57,18 +57,12 @@ class Training:
 
     def evaluate(self) -> None:
         """Record losses and metrics of every split; a training that has diverged ends here."""
-        splits = {
-            "train": self.problem.train_part,
-            "validation": self.problem.validation,
-            "test": self.problem.test,
-        }
         batch_losses = torch.stack(self._losses).double().cpu() if self._losses else None
         row: dict[str, float] = {"step": self.done, "samples": self.samples}
         row["batch_loss"] = math.nan if batch_losses is None else float(batch_losses.mean())
-        for split, data in splits.items():
-            if data is not None:
-                for name, value in evaluate(self.model, self.problem.objective, data).items():
-                    row[f"{split}_{name}"] = value
+        for split, data in self.problem.evaluated.items():
+            for name, value in evaluate(self.model, self.problem.objective, data).items():
+                row[f"{split}_{name}"] = value
         self.curve.append(row)
         self.outcome = self._divergence(batch_losses, row["train_loss"])
         self._losses = []
