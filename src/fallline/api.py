@@ -8,7 +8,7 @@ from typing import Any, Literal
 from torch import nn
 
 from fallline.errors import InputError, MachineError
-from fallline.problems import Problem
+from fallline.problems import Problem, initial_model
 from fallline.report import default_watcher, figures, page, tables
 from fallline.study import (
     Contender,
@@ -85,10 +85,11 @@ class Best:
 
     def model(self) -> nn.Module:
         """The trained model of its best seed, in evaluation mode."""
-        study = self.results.study or rebuild(self.results.specification, self.results.plan)
+        study = self.results.study or rebuild(self.results.specification, self.results.plan, self.results.environment)
         record = self.row.best_record
-        model = study.problems[self.row.problem].problem.make_model(record["factors"])
-        model.load_state_dict(load_weights(self.results.folder, record.key))
+        model = initial_model(study.problems[self.row.problem], 0, record["seed"], record["factors"])
+        weights = load_weights(self.results.folder, record.key)
+        model.load_state_dict({**model.state_dict(), **weights})
         return model.eval()
 
 
@@ -119,8 +120,8 @@ def compare(
 
     `problem` is a built-in name (`digits`, `mnist:hidden=500`), `file.py:name`, a Problem, or several of them.
     `optimizers` are names, rules, classes of rules or of torch optimizers: an instance is taken as it is, a name
-    or class is tuned over its search space; `lrs` are the learning rates tried instead. `vary` maps factors of
-    the problem or hyperparameters to values. `validation` is the fraction of the training rows that selects
+    or class is tuned over its search space; `lrs` are the learning rates that all of them try instead. `vary` maps
+    factors of the problem or hyperparameters to values. `validation` is the fraction of the training rows that selects
     (default: a fifth); test data are only reported. `target` is a condition such as `test_accuracy>=0.97` whose
     first step is reported. `store` is a folder: one that holds this study is continued; the default is a new
     folder under `runs/`.
@@ -136,22 +137,23 @@ def compare(
     4
     >>> folder.cleanup()
     """
-    given = list(problem) if isinstance(problem, list | tuple) else [problem]
-    problems = [named(one, data_dir) for one in given]
+    problems = [named(one, data_dir) for one in _several(problem)]
     factors_known = sorted({name for p in problems for name in p.problem.factors})
-    factors, varied = _split(vary or {}, factors_known)
-    contenders = [contender(one, lrs, varied) for one in optimizers]
+    factors, varied = _split({name: _several(values) for name, values in (vary or {}).items()}, factors_known)
+    rates = None if lrs is None else _several(lrs)
+    contenders = [contender(one, rates, varied) for one in _several(optimizers)]
     _check_varied(varied, contenders, factors_known)
     study = make_study(
         problems,
         contenders,
         factors=factors,
-        batch_sizes=batch_sizes,
+        batch_sizes=None if batch_sizes is None else _several(batch_sizes),
         target=target,
         device=device,
         runner=runner,
         threads=threads,
         command=command,
+        data_dir=None if data_dir is None else str(Path(data_dir).resolve()),
         epochs=DEFAULT_EPOCHS if epochs is None and steps is None else epochs,
         steps=steps,
         evaluate_every=evaluate_every,
@@ -169,7 +171,7 @@ def resume(folder: str | Path, *, data_dir: str | Path | None = None, progress: 
     Raises InputError where code or data changed since it began.
     """
     stored = read_results(folder)
-    return _run(rebuild(stored.specification, stored.plan, data_dir), Path(folder), progress)
+    return _run(rebuild(stored.specification, stored.plan, stored.environment, data_dir), Path(folder), progress)
 
 
 def results(folder: str | Path) -> Results:
@@ -183,6 +185,12 @@ def _run(study: Study, folder: Path, progress: bool | Watcher) -> Results:
     records = run(study, folder, watcher)
     stored = read_results(folder)
     return Results(stored.specification, stored.environment, stored.plan, tuple(records), folder, study)
+
+
+def _several(given: Any) -> list[Any]:
+    """One thing, or several: text, a number, a problem and a rule are one."""
+    several = isinstance(given, Iterable) and not isinstance(given, str | Mapping | Problem | type)
+    return list(given) if several else [given]
 
 
 def _split(

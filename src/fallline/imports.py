@@ -18,6 +18,12 @@ def is_reference(text: str) -> bool:
     return bool(place) and (place.endswith(".py") or place.replace(".", "").replace("_", "").isalnum()) and bool(name)
 
 
+def absolute(reference: str) -> str:
+    """The same reference with the whole path of its file, so that it can be loaded from any folder."""
+    place, colon, name = reference.rpartition(":")
+    return f"{Path(place).resolve()}{colon}{name}" if place.endswith(".py") else reference
+
+
 def load_object(reference: str) -> Any:
     """The object that `file.py:name` or `package.module:name` refers to.
 

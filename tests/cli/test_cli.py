@@ -123,6 +123,13 @@ def test_a_rule_of_ones_own(tmp_path):
     assert "first differs at step 1, parameter 0" in wrong.stdout
 
 
+def test_hyperparameters_and_options_are_varied_from_the_command_line(tmp_path):
+    words = ["compare", "digits:hidden=16-8", "-o", "momentum:lr=0.1", "--vary", "momentum=0.8,0.9", "--json", *SMALL]
+    members = json.loads(fallline(*words, cwd=tmp_path).stdout)["members"]
+    assert [member["hyperparameters"]["momentum"] for member in members] == [0.8, 0.9]
+    assert members[0]["problem"] == "digits:hidden=16-8"
+
+
 def test_lists_and_doctor():
     assert "adadelta" in fallline("optimizers").stdout
     assert "mnist" in fallline("problems").stdout

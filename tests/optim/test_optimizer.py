@@ -4,15 +4,17 @@ import copy
 import io
 import math
 import pickle
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, zeros_like
 
 from fallline import optim
 from fallline.errors import InputError
 from fallline.optim import Optimizer
-from fallline.rules import SGD, Adam, RMSprop
+from fallline.rules import SGD, Adam, Now, RMSprop, Rule, State
 from fallline.wrappers import L2
 
 EXECUTORS = pytest.mark.parametrize("executor", ["auto", "reference", "foreach"])
@@ -319,3 +321,33 @@ def test_schedule_may_write_what_construction_refuses() -> None:
     optimizer.param_groups[0]["lr"] = -0.1
     step_with(optimizer, (p, [1.0]))
     assert p.item() == 1.1
+
+
+@dataclass(frozen=True)
+class Remembers(Rule):
+    """Keeps the starting weights, the last weights and the last gradient themselves as its state."""
+
+    lr: float = 0.1
+
+    def init(self, p: Tensor) -> State:
+        return {"start": p, "last_p": p, "last_g": zeros_like(p)}
+
+    def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:
+        pull = (p - state["start"]) + (p - state["last_p"]) + state["last_g"]
+        return self.lr * (g + pull), {"start": state["start"], "last_p": p, "last_g": g}
+
+
+@pytest.mark.parametrize("executor", ["reference", "foreach"])
+def test_a_rule_may_remember_the_parameter_and_the_gradient_themselves(executor: str) -> None:
+    p = torch.tensor([1.0, -2.0], requires_grad=True)
+    optimizer = Optimizer([p], Remembers(), executor=executor)
+    expected, start, last_p, last_g = p.detach().clone(), p.detach().clone(), p.detach().clone(), torch.zeros(2)
+    for _ in range(4):
+        optimizer.zero_grad(set_to_none=False)
+        (p**2).sum().backward()
+        optimizer.step()
+        g = 2 * expected
+        pull = (expected - start) + (expected - last_p) + last_g
+        last_p, last_g = expected.clone(), g
+        expected = expected - 0.1 * (g + pull)
+        assert torch.allclose(p, expected, rtol=1e-12)

@@ -111,6 +111,61 @@ def test_a_dataloader_with_a_generator_of_its_own_is_keyed_too():
     assert all(torch.equal(a[1], b[1]) for a, b in zip(first, again, strict=True))
 
 
+class Epochs(torch.utils.data.Sampler):
+    """Orders that depend on a count of its own, and on set_epoch."""
+
+    def __init__(self):
+        self.passes = self.epoch = 0
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+    def __len__(self):
+        return 10
+
+    def __iter__(self):
+        self.passes += 1
+        return iter([(i + self.passes + 3 * self.epoch) % 10 for i in range(10)])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_every_epoch_of_a_sampler_with_a_memory_begins_alike(workers):
+    sampler = Epochs()
+    loader = DataLoader(Squares(), 4, sampler=sampler, num_workers=workers, persistent_workers=bool(workers))
+    found = source(loader, "data", CPU)
+    first, again, later = (torch.cat([batch[1] for batch in batches(found, step=step)]) for step in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert torch.equal(later, first.roll(-3))
+    assert sampler.passes == 0
+
+
+def test_a_generator_inside_a_batch_sampler_is_keyed():
+    inner = torch.utils.data.RandomSampler(Squares(), generator=torch.Generator().manual_seed(5))
+    found = source(DataLoader(Squares(), batch_sampler=torch.utils.data.BatchSampler(inner, 4, False)), "data", CPU)
+    first, again, later = (torch.cat([batch[1] for batch in batches(found, step=step)]) for step in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, later)
+
+
+def test_a_subclass_of_tensor_dataset_keeps_its_transform():
+    class Scaled(TensorDataset):
+        def __getitem__(self, i):
+            return tuple(100 * x for x in super().__getitem__(i))
+
+    assert float(source(Scaled(torch.ones(4)), "data", CPU).tensors[0].max()) == 100
+
+
+def test_a_failing_dataset_is_told_with_its_line():
+    class Broken(Squares):
+        def __getitem__(self, i):
+            raise KeyError(i)
+
+    with pytest.raises(InputError, match=r"the dataset failed: KeyError: 0 \(.*test_data.py, line"):
+        source(Broken(), "data", CPU)
+    with pytest.raises(InputError, match="reading a batch failed: KeyError"):
+        keep(source(DataLoader(Broken()), "data", CPU), "data")
+
+
 def test_a_dataloader_without_length_is_counted():
     class Stream3(IterableDataset):
         def __iter__(self):
@@ -165,8 +220,8 @@ def test_what_is_evaluated_is_read_once():
     assert reads == list(range(10))
     assert [len(batch[1]) for batch in (*kept.in_order(), *kept.in_order())] == [4, 4, 2] * 2
     assert reads == list(range(10))
-    few = keep(source(DataLoader(Squares(), batch_size=4), "data", CPU), "data", at_most=5)
-    assert len(few.batches) == 2
+    few = keep(source(DataLoader(Squares(), batch_size=1), "data", CPU), "data", at_most=5)
+    assert [int(batch[0]) for batch in few.in_order()] == [0, 2, 4, 6, 8]
 
 
 def test_what_does_not_fit_is_read_anew(monkeypatch):

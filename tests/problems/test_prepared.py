@@ -1,11 +1,11 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.functional import mse_loss
 from torch.utils.data import DataLoader, TensorDataset
 
 from fallline.errors import InputError
-from fallline.problems import Problem, accuracy, initial_model, prepare
+from fallline.problems import Problem, initial_model, prepare
 
 CPU = torch.device("cpu")
 X = torch.linspace(-1, 1, 40)[:, None]
@@ -70,18 +70,6 @@ def test_the_global_generator_is_left_alone():
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_a_model_that_draws_is_noticed():
-    assert not prepare(problem(), 0, CPU).draws_randomness
-    dropping = problem(model=lambda: nn.Sequential(nn.Linear(1, 8), nn.Dropout(), nn.Linear(8, 1)))
-    assert prepare(dropping, 0, CPU).draws_randomness
-
-
-def test_factors_reach_the_model():
-    made = []
-    prepare(problem(model=lambda width=3: made.append(width) or nn.Linear(1, 1), factors={"width": 5}), 0, CPU)
-    assert set(made) == {5}
-
-
 def test_loss_of_model_and_batch():
     data = {"x": X, "y": 2 * X}
     own = problem(train=data, loss=lambda model, batch: ((model(batch["x"]) - batch["y"]) ** 2).mean())
@@ -89,37 +77,38 @@ def test_loss_of_model_and_batch():
     assert ready.objective.loss(initial_model(ready, 0, 0), data).shape == ()
 
 
-CLASSES = torch.arange(40) % 4
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"model": nn.Identity}, "Identity has no parameters"),
-        ({"model": lambda: 3}, "must return an nn.Module"),
-        ({"model": lambda: nn.Linear(2, 1)}, "model Linear failed on inputs"),
-        (
-            {"train": (X, X.flatten())},
-            r"output float32\[32, 1\] does not fit the loss with targets float32\[32\]",
-        ),
-        ({"loss": lambda output, target: (output - target) ** 2}, "must return one number"),
-        ({"loss": lambda output, target: torch.zeros(())}, "does not depend on the model's parameters"),
-        ({"loss": cross_entropy, "model": lambda: nn.Linear(1, 3), "train": (X, CLASSES)}, "label 3 in row"),
-        (
-            {"loss": cross_entropy, "model": lambda: nn.Linear(1, 4), "train": (X, CLASSES - 1)},
-            "label -1 in row",
-        ),
-        ({"train": X}, "needs batches of"),
-        ({"metrics": {"accuracy": accuracy}, "train": (X, X.flatten())}, "does not fit|a metric failed"),
-        ({"metrics": {"rows": lambda output, target: output}}, "metric 'rows' must return one number"),
-    ],
-)
-def test_what_cannot_be_trained_is_refused_before_training(changes, message):
-    with pytest.raises(InputError, match=message):
-        prepare(problem(**changes), 0, CPU)
-
-
 @pytest.mark.parametrize("field", ["model", "loss"])
 def test_a_problem_refuses_what_cannot_be_called(field):
     with pytest.raises(InputError, match=field):
         problem(**{field: 3})
+
+
+def test_an_instance_is_never_handed_out_itself():
+    model = nn.Linear(1, 1)
+    assert problem(model=model).make_model() is not model
+
+
+def test_lazy_modules_get_keyed_weights():
+    lazy = prepare(problem(model=lambda: nn.LazyLinear(1)), 0, CPU)
+    weights = []
+    for ambient, index in [(1, 0), (2, 0), (1, 1)]:
+        torch.manual_seed(ambient)
+        weights.append(initial_model(lazy, 0, index).weight.item())
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_own_validation_data_are_not_replaced_by_a_fraction():
+    own = problem(validation=(X[:5], X[:5]))
+    assert prepare(own, 0, CPU, validation=0).validation is None
+    with pytest.raises(InputError, match="brings validation data of its own"):
+        prepare(own, 0, CPU, validation=0.2)
+
+
+def test_too_few_rows_for_the_default_are_all_trained_on():
+    assert prepare(problem(train=(X[:2], X[:2])), 0, CPU).rows == {"train": 2}
+
+
+@pytest.mark.parametrize("name", ["loss", "top 5"])
+def test_metrics_need_names_of_their_own(name):
+    with pytest.raises(InputError, match="a metric's name"):
+        problem(metrics={name: mse_loss})

@@ -88,6 +88,7 @@ def test_one_rule_with_one_value_each():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("sgd:lr=0.1,lr=0.2", "lr is given twice"),
         ("adm", "'adm' is no optimizer. Did you mean 'adam'"),
         ("adam:learning_rate=1", "'learning_rate' is no hyperparameter of adam"),
         ("adam:beta=0.9", "Did you mean 'beta"),

@@ -88,6 +88,21 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path):
             open_store(tmp_path)
 
 
+def test_a_damaged_or_empty_store_is_said(tmp_path):
+    with Store.writer(tmp_path) as store:
+        store.begin("{}", {}, {})
+        for number in range(50):
+            store.add(record(f"optimizer {number}"))
+    path = tmp_path / FILE
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"x" * (len(content) - 4096))
+    with Store.reader(tmp_path) as store, pytest.raises(InputError, match="is damaged"):
+        store.study() or store.records()
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="is empty"):
+        Store.reader(tmp_path)
+
+
 def test_what_is_no_store_is_refused(tmp_path):
     with pytest.raises(InputError, match="no study"):
         Store.reader(tmp_path)

@@ -134,6 +134,41 @@ def test_best_gives_the_trained_model_and_a_line_to_paste(tmp_path):
     assert kept == {record.key for row in results.ranking for record in row.winners}
 
 
+def test_the_model_handed_out_is_that_of_the_best_seed(tmp_path):
+    results = compare(tmp_path, optimizers=["sgd"], lrs=[0.1], seeds=4)
+    row = results.ranking[0]
+    best = min(row.winners, key=lambda record: record.curve["validation_loss"][-1])
+    x, y = (torch.cat(parts) for parts in zip(*results.study.problems["line"].validation.in_order(), strict=True))
+    with torch.no_grad():
+        assert float(mse_loss(results.best().model()(x), y)) == pytest.approx(best.curve["validation_loss"][-1])
+
+
+def test_an_instance_is_neither_trained_nor_handed_out(tmp_path):
+    model = nn.Linear(1, 1)
+    before = model.weight.clone()
+    found = compare(tmp_path, line(model=model), ["sgd"], lrs=[0.1]).best().model()
+    assert found is not model
+    assert torch.equal(model.weight, before)
+
+
+def test_a_run_that_ends_in_nan_is_no_winner(tmp_path):
+    def odd(output, target):
+        value = mse_loss(output, target)
+        return value if torch.is_grad_enabled() or len(target) != 8 or value > 0.2 else value * math.nan
+
+    row = compare(tmp_path, line(loss=odd), ["sgd"], lrs=[0.3], epochs=20).ranking[0]
+    assert all(record.final("validation_loss") == math.inf for record in row.winners)
+
+
+def test_changed_settings_of_a_model_are_noticed(tmp_path):
+    def wide(width):
+        return line(model=lambda: nn.Sequential(nn.Linear(1, width), nn.Linear(width, 1)))
+
+    compare(tmp_path, wide(4))
+    with pytest.raises(InputError, match="the initial model of line changed"):
+        compare(tmp_path, wide(8))
+
+
 def test_an_instance_of_a_model_means_these_weights_for_every_seed(tmp_path):
     results = compare(tmp_path, line(model=nn.Linear(1, 1)), ["sgd"], lrs=[0.1], validation=0)
     starts = {record.curve["train_loss"][0] for record in results.records}
@@ -193,6 +228,93 @@ def test_an_interrupted_study_goes_on_bit_for_bit(tmp_path):
     assert "3 of 8 members have ended" in caught.value.__notes__[0]
     assert len(read_results(tmp_path / "s").records) == 3
     assert same(curves(compare(tmp_path)), curves(whole))
+
+
+TWO = """
+import torch, fallline as fl
+def make(classes=0, data_dir=None):
+    x = torch.linspace(-1, 1, 40)[:, None]
+    if classes:
+        own = {"loss": torch.nn.functional.cross_entropy, "metrics": {"accuracy": fl.problems.accuracy}}
+        return fl.Problem(model=lambda: torch.nn.Linear(1, 2), train=(x, (x > 0).long().flatten()), name="signs",
+                          target="validation_accuracy>=0.9", **own)
+    return fl.Problem(model=lambda: torch.nn.Linear(1, 1), loss=torch.nn.MSELoss(), train=(x, x), name="line")
+def signs(): return make(2)
+"""
+
+
+def test_a_study_can_go_on_from_another_folder_with_data_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "two.py").write_text(TWO)
+    monkeypatch.chdir(tmp_path)
+    problems = ["two.py:make", "two.py:signs"]
+    first = compare(tmp_path, problems, ["sgd"], data_dir=tmp_path / "old")
+    assert [row.steps_to_target is None for row in first.ranking] == [True, False]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = fl.resume(tmp_path / "s", progress=False, data_dir=tmp_path / "new")
+    assert same(curves(first), curves(again))
+
+
+def test_values_that_are_no_numbers_can_be_tried_and_resumed(tmp_path, monkeypatch):
+    (tmp_path / "two.py").write_text(TWO)
+    monkeypatch.chdir(tmp_path)
+    results = compare(tmp_path, "two.py:make", ["torch.optim.Adam:betas=(0.8,0.9)|(0.9,0.99),foreach=false"])
+    assert {tuple(record["hyperparameters"]["betas"]) for record in results.records} == {(0.8, 0.9), (0.9, 0.99)}
+    assert len(fl.resume(tmp_path / "s", progress=False).records) == 8
+
+
+def test_everything_is_tried_before_anything_is_trained(tmp_path):
+    def model(width=2):
+        return nn.Linear(1, 1) if width == 2 else nn.Linear(1, width)
+
+    with pytest.raises(InputError, match="with width=3: .*does not fit the loss"):
+        compare(tmp_path, line(model=model, factors={"width": 2}), vary={"width": [2, 3]})
+    with pytest.raises(InputError, match="torch.optim.Muon.* could not be made"):
+        compare(tmp_path, optimizers=["sgd", "torch.optim.Muon"])
+    with pytest.raises(InputError, match="torch.optim.SparseAdam failed at its first step"):
+        compare(tmp_path, optimizers=["sgd", "torch.optim.SparseAdam"])
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "sgd", "momentum:nesterov=true", "adam:weight_decay=1e-3", "adagrad:eps_inside_root=true", "adamw",
+        "torch.optim.NAdam", "torch.optim.Adam:betas=(0.8,0.9)",
+        fl.wrappers.L2(fl.rules.Adam(lr=0.1), 0.1), fl.wrappers.Maximize(fl.rules.SGD(lr=0.1)),
+        fl.wrappers.DecoupledDecay(fl.wrappers.Maximize(fl.rules.RMSprop(momentum=0.9)), 0.5),
+    ],
+)  # fmt: skip
+def test_the_line_to_paste_makes_the_optimizer(tmp_path, optimizer):
+
+    best = compare(tmp_path, optimizers=[optimizer], lrs=[0.05], epochs=1).best()
+    start, ours, theirs = torch.full((3,), 0.5), [], []
+    for results, make in (
+        (ours, lambda p: best.results.study.members[0].make_optimizer([p])),
+        (theirs, lambda p: eval(best.code, {"torch": torch, "fallline": fl, "model": Parameters(p)})),
+    ):
+        p = nn.Parameter(start.clone())
+        made = make(p)
+        for step in range(3):
+            p.grad = torch.tensor([0.1, -0.2, 0.3]) * (step + 1)
+            made.step()
+        results.append(p.detach())
+    assert torch.allclose(ours[0], theirs[0], rtol=1e-6)
+
+
+class Parameters:
+    def __init__(self, p):
+        self.p = p
+
+    def parameters(self):
+        return [self.p]
+
+
+def test_one_thing_serves_where_several_may_be_given(tmp_path):
+    results = fl.compare(
+        line(), fl.rules.Adam, lrs=0.1, batch_sizes=8, epochs=1, seeds=1, progress=False, store=str(tmp_path / "s")
+    )
+    assert len(results.records) == 1
 
 
 SCRIPT = """
@@ -281,7 +403,7 @@ def test_the_next_command_can_be_parsed_and_looks_closer(tmp_path):
         ({"order": "random"}, "order"),
         ({"runner": "lop"}, "Did you mean 'loop'"),
         ({"device": "gpu"}, "Device 'gpu'"),
-        ({"threads": 0}, "threads must be at least 1"),
+        ({"threads": 0}, "threads must be a whole number of at least 1"),
         ({"target": "accuracy"}, "A target is QUANTITY>=VALUE"),
         ({"target": "test_accuracy>=0.9"}, "is no recorded quantity"),
         ({"lrs": []}, "lr has no values"),

@@ -1,4 +1,5 @@
 import math
+import time
 
 import pytest
 import torch
@@ -164,3 +165,47 @@ def test_batch_norm_is_evaluated_with_its_running_statistics():
     with torch.no_grad():
         expected = float(mse_loss(model.eval()(x), y))
     assert trained.curve["train_loss"][-1] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("library", ["torch", "numpy", "python"])
+def test_whatever_a_model_draws_from_is_keyed(library):
+    import random
+
+    import numpy as np
+
+    class Noisy(nn.Linear):
+        def forward(self, x):
+            drawn = {"torch": torch.rand, "numpy": np.random.rand, "python": lambda _: [random.random()]}[library](1)
+            return super().forward(x) + float(drawn[0])
+
+    problem = line(model=lambda: Noisy(1, 1))
+    runs = []
+    for ambient in (1, 2):
+        torch.manual_seed(ambient)
+        np.random.seed(ambient)
+        random.seed(ambient)
+        runs.append(train(member(SGD(lr=0.2)), member(), problem=problem)[1].curve["train_loss"])
+    runs.append(train(member(), problem=problem)[0].curve["train_loss"])
+    assert runs[0] == runs[1] == runs[2]
+
+
+def test_a_frozen_submodule_stays_frozen_through_evaluations():
+    def frozen():
+        model = nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+        model[1].eval()
+        return model
+
+    weights = train(member(), problem=line(model=frozen))[0].weights
+    assert torch.equal(weights["1.running_mean"], torch.zeros(4))
+
+
+class Slow(torch.optim.SGD):
+    def step(self, closure=None):
+        time.sleep(0.005)
+        return super().step(closure)
+
+
+def test_seconds_are_each_members_own():
+    slow, quick = train(Member("line", "slow", Slow, {"lr": 0.1}, batch_size=4), member(), budget=Budget(steps=20))
+    assert slow.seconds > 0.1
+    assert slow.seconds > quick.seconds + 0.05

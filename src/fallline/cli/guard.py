@@ -35,6 +35,10 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except MachineError as error:
             _leave(f"Error: {error}", MACHINE_FAILED, error)
+        except RuntimeError as error:
+            if "allocate memory" not in str(error) and "out of memory" not in str(error):
+                raise
+            _leave(f"Error: the machine failed: {str(error).splitlines()[0]}", MACHINE_FAILED, error)
         except (OSError, MemoryError) as error:
             _leave(f"Error: the machine failed: {str(error) or 'out of memory'}.", MACHINE_FAILED, error)
 

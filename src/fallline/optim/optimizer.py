@@ -87,8 +87,9 @@ class Optimizer(torch.optim.Optimizer):
             gradient=None if closure is None else lambda points: self._gradient(closure, points),
         )
         for part, update in zip(parts, EXECUTORS[self.executor](parts, around), strict=True):
+            kept = [_apart(new, p, g) for new, p, g in zip(update.state, part.p, part.g, strict=True)]
             torch._foreach_sub_(part.p, update.decrement)
-            for p, t, new in zip(part.p, part.t, update.state, strict=True):
+            for p, t, new in zip(part.p, part.t, kept, strict=True):
                 self.state[p].update(new, step=torch.tensor(float(t), dtype=torch.float32))
         return loss
 
@@ -119,7 +120,7 @@ class Optimizer(torch.optim.Optimizer):
         t = int(state["step"]) if "step" in state else int(len(state) > 0)
         names = self._names.get(program)
         if names is None or any(name not in state for name in names):
-            initial = initial_state(rule, p)
+            initial = _apart(initial_state(rule, p), p)
             names = self._names[program] = list(initial)
             if not rule.core().torch_step and any(name not in state for name in names):
                 t = 0
@@ -173,3 +174,11 @@ class Optimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             for name, value in self.defaults.items():
                 group.setdefault(name, value)
+
+
+def _apart(state: State, *changing: Tensor) -> State:
+    """The state with memory of its own: a rule may remember p or g itself, which are changed in place later."""
+    places = {x.untyped_storage().data_ptr() for x in changing}
+    return {
+        name: value.clone() if value.untyped_storage().data_ptr() in places else value for name, value in state.items()
+    }

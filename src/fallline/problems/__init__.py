@@ -9,6 +9,7 @@ from fallline.problems.prepared import Prepared as Prepared
 from fallline.problems.prepared import initial_model as initial_model
 from fallline.problems.prepared import prepare as prepare
 from fallline.problems.problem import Problem as Problem
+from fallline.problems.rehearsal import rehearse as rehearse
 from fallline.problems.surfaces import SURFACES as SURFACES
 from fallline.problems.surfaces import Surface as Surface
 from fallline.problems.surfaces import surface as surface

@@ -12,7 +12,7 @@ from fallline.problems.problem import Problem
 from fallline.randomness import torch_stream
 
 
-def cubic(hidden: str | int | Sequence[int] = 20, rows: int = 1500, noise: float = 0.1) -> Problem:
+def cubic(hidden: str | int | Sequence[int] = "20", rows: int = 1500, noise: float = 0.1) -> Problem:
     """y = x^3 + noise * N(0, 1) at `rows` points evenly in [-1, 1]; a 1-20-1 network with ReLU; squared error.
 
     The least loss that can be expected is noise^2. There are no test data.

@@ -1,6 +1,5 @@
 """From what the user hands in (tensors, arrays, datasets, loaders) to a source of batches."""
 
-import random
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, default_collate
 
-from fallline.errors import InputError
+from fallline.errors import InputError, describe_failure
 from fallline.problems.objective import describe
 from fallline.problems.sources import RESIDENT_BYTES, Loader, Resident, Source, Streamed
 from fallline.randomness import forked, seed_global
@@ -21,7 +20,7 @@ def source(data: Any, where: str, device: torch.device) -> Source:
     """A source for one split; `where` names it in messages. Raises InputError for data that cannot be used."""
     if isinstance(data, DataLoader):
         return Loader(data, device)
-    if isinstance(data, TensorDataset):
+    if type(data) is TensorDataset:
         return Resident(_checked(tuple(data.tensors), where), device)
     if isinstance(data, IterableDataset):
         raise InputError(f"{where}: an IterableDataset has no rows to choose from; hand it over in a DataLoader.")
@@ -86,20 +85,18 @@ def _dataset(dataset: "Dataset[Any]", where: str, device: torch.device) -> Sourc
 
 def _collated(dataset: "Dataset[Any]", chosen: Any, where: str, draw: int) -> Any:
     with forked():
-        kept = random.getstate(), np.random.get_state()
         seed_global(draw, "probe")
-        random.seed(draw)
-        np.random.seed(draw)
         try:
-            batch = default_collate([dataset[i] for i in chosen])
+            items = [dataset[i] for i in chosen]
+        except Exception as error:
+            raise InputError(f"{where}: the dataset failed: {describe_failure(error)}") from error
+        try:
+            batch = default_collate(items)
         except (TypeError, RuntimeError) as error:
             raise InputError(
                 f"{where}: the dataset's items cannot be collated into batches ({error}). "
                 "Return tensors of equal shapes, or hand over a DataLoader with a collate_fn."
             ) from error
-        finally:
-            random.setstate(kept[0])
-            np.random.set_state(kept[1])
     if not all(isinstance(leaf, Tensor) for leaf in tree_leaves(batch)):
         raise InputError(f"{where}: the dataset's items must be made of numbers and tensors; got {describe(batch)}.")
     return batch

@@ -17,7 +17,7 @@ from fallline.problems.sources import permutation
 TEST_ROWS = 360
 
 
-def digits(hidden: str | int | Sequence[int] = 64) -> Problem:
+def digits(hidden: str | int | Sequence[int] = "64") -> Problem:
     """8x8 images of handwritten digits (Alpaydin and Kaynak, 1998, doi:10.24432/C50P49), inputs in [0, 1].
 
     A fully connected 64-64-10 network by default; `hidden` gives other hidden sizes. 360 images, always the same,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from fallline.errors import InputError
+from fallline.errors import FalllineError, InputError, describe_failure
 from fallline.problems.objective import rows
 from fallline.problems.sources import RESIDENT_BYTES, Loader, Resident, Source, Streamed
 
@@ -31,23 +31,22 @@ Evaluated = Kept | Streamed | Loader
 
 
 def keep(source: Source, where: str, at_most: int | None = None) -> Evaluated:
-    """The batches of a source, held if they fit; `at_most` rows (rounded up to a batch) are enough.
+    """The batches of a source, held if they fit; of a longer DataLoader every so many-th, for about `at_most` rows.
 
     Raises InputError for a source without a batch, and for NaN or infinity in what is read.
     """
     if isinstance(source, Resident):
         return Kept([_rows(source.tensors, start) for start in range(0, source.rows, EVALUATION_BATCH)])
     batches: list[Any] = []
-    held = size = 0
-    for batch in source.in_order():
-        _check_finite(batch, where, len(batches))
-        batches.append(batch)
-        held += rows(batch)
-        size += sum(leaf.nbytes for leaf in tree_leaves(batch) if isinstance(leaf, Tensor))
-        if at_most is not None and held >= at_most:
-            break
+    size, stride = 0, 1
+    for number, batch in enumerate(_checked(source, where)):
+        if number == 0 and at_most is not None:
+            stride = max(1, source.steps(0) * rows(batch) // at_most)
+        if number % stride == 0:
+            batches.append(batch)
+            size += sum(leaf.nbytes for leaf in tree_leaves(batch) if isinstance(leaf, Tensor))
         if size > RESIDENT_BYTES:
-            return source
+            return source if at_most is None else Kept(batches)
     if not batches:
         raise InputError(f"{where}: there is no batch.")
     return Kept(batches)
@@ -70,6 +69,17 @@ def _read(data: Evaluated) -> list[Any]:
 
 def _rows(tensors: Any, start: int) -> Any:
     return tree_map(lambda x: x[start : start + EVALUATION_BATCH], tensors)
+
+
+def _checked(source: Streamed | Loader, where: str) -> Iterator[Any]:
+    try:
+        for number, batch in enumerate(source.in_order()):
+            _check_finite(batch, where, number)
+            yield batch
+    except FalllineError:
+        raise
+    except Exception as error:
+        raise InputError(f"{where}: reading a batch failed: {describe_failure(error)}") from error
 
 
 def _check_finite(batch: Any, where: str, number: int) -> None:

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from fallline.errors import InputError
+from fallline.errors import FalllineError, InputError, describe_failure
 from fallline.imports import is_reference, load_object
 from fallline.problems.airfoil import airfoil
 from fallline.problems.cubic import cubic
@@ -54,7 +54,12 @@ def _made(name: str, make: Any, options: dict[str, Any]) -> Problem:
     for option in options:
         if option not in known:
             raise InputError(unknown(option, known, f"option of problem {name}"))
-    problem = make(**options)
+    try:
+        problem = make(**options)
+    except FalllineError:
+        raise
+    except Exception as error:
+        raise InputError(f"Problem {name} could not be made: {describe_failure(error)}") from error
     if not isinstance(problem, Problem):
         raise InputError(f"{name} must return a fallline.Problem; got {type(problem).__name__}.")
     return problem

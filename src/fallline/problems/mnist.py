@@ -40,7 +40,7 @@ FILES = {
 
 
 def mnist(
-    hidden: str | int | Sequence[int] = 200, scaling: str = "unit", data_dir: str | Path | None = None
+    hidden: str | int | Sequence[int] = "200", scaling: str = "unit", data_dir: str | Path | None = None
 ) -> Problem:
     """MNIST (LeCun, Cortes and Burges, 1998), 28x28 images flattened, 60,000 to train and 10,000 to test.
 

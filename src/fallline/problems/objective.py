@@ -1,9 +1,11 @@
 """A problem's loss and metrics in one form: functions of a model and a batch."""
 
+import copy
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
@@ -14,8 +16,9 @@ from fallline.problems.problem import Problem
 class Objective:
     """What is minimised, and what is reported beside it."""
 
-    def __init__(self, problem: Problem) -> None:
-        self._loss = problem.loss
+    def __init__(self, problem: Problem, device: torch.device) -> None:
+        loss = problem.loss
+        self._loss = copy.deepcopy(loss).to(device) if isinstance(loss, nn.Module) else loss
         self._metrics = dict(problem.metrics)
         self._takes_model = takes_model(problem.loss)
 

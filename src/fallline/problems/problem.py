@@ -1,5 +1,6 @@
 """A problem: what is trained and how well it does. It knows nothing of rules."""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,13 +58,17 @@ class Problem:
                 f"got {self.loss!r}."
             )
         for name, metric in self.metrics.items():
+            if name == "loss" or not name.isidentifier():
+                raise InputError(
+                    f"Problem {self.name!r}: a metric's name must be an identifier, not 'loss'; got {name!r}."
+                )
             if not callable(metric):
                 raise InputError(f"Problem {self.name!r}: metric {name!r} must be callable; got {metric!r}.")
 
     def make_model(self, factors: Mapping[str, Any] | None = None) -> nn.Module:
-        """A new model with given factors; initial weights come from torch's global generator."""
+        """A new model with given factors; initial weights come from torch's global generator, or the instance's."""
         if isinstance(self.model, nn.Module):
-            return self.model
+            return copy.deepcopy(self.model)
         model = self.model(**{**self.factors, **(factors or {})})
         if not isinstance(model, nn.Module):
             raise InputError(f"Problem {self.name!r}: model() must return an nn.Module; got {type(model).__name__}.")

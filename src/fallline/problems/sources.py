@@ -1,16 +1,16 @@
 """Where batches come from: tensors held on the device, a dataset that is streamed, or the user's own DataLoader."""
 
-import random
+import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from fallline.randomness import forked, key, numpy_stream, seed_global
+from fallline.errors import InputError
+from fallline.randomness import GlobalState, forked, global_state, key, numpy_stream, restore_global, seed_global
 
 RESIDENT_BYTES = 2 * 1024**3
 """How much data is held in memory at once; what is larger is streamed."""
@@ -121,43 +121,52 @@ def _in_batches(order: Tensor, size: int) -> Sequence[Tensor]:
 
 
 def _keyed(loader: "DataLoader[Any]", stream: Stream, device: torch.device) -> Iterator[Any]:
-    """Iterate under generators of the loader's own, whatever else draws from the global ones in between."""
-    generators = {id(g): g for g in (loader.generator, getattr(loader.sampler, "generator", None)) if g is not None}
-    for generator in generators.values():
-        generator.manual_seed(key(*stream.words) & (2**63 - 1))
-    state = None
+    """One pass under generators of its own, whatever else draws from the global ones in between.
+
+    The pass runs on a copy of the loader, whose sampler begins as the user's did and whose generators are keyed,
+    so that a pass does not depend on those before it.
+    """
+    loader = _fresh(loader, stream)
+    state: GlobalState | None = None
     iterator: Iterator[Any] | None = None
     end = object()
     while True:
-        with forked(device), _forked_others():
+        with forked(device):
             if state is None or iterator is None:
                 seed_global(*stream.words)
-                random.seed(key(*stream.words))
-                np.random.seed(key(*stream.words) & (2**32 - 1))
                 iterator = iter(loader)
             else:
-                _restore(state)
+                restore_global(state)
             batch = next(iterator, end)
-            state = _state()
+            state = global_state()
         if batch is end:
             return
         yield tree_map(lambda x: x.to(device) if isinstance(x, Tensor) else x, batch)
 
 
-def _state() -> tuple[Any, Any, Any]:
-    return torch.get_rng_state(), random.getstate(), np.random.get_state()
+def _fresh(loader: "DataLoader[Any]", stream: Stream) -> "DataLoader[Any]":
+    keyed = {
+        id(part.generator): torch.Generator(part.generator.device).manual_seed(key(*stream.words) % 2**63)
+        for part in _parts(loader)
+        if isinstance(getattr(part, "generator", None), torch.Generator)
+    }
+    copied = copy.copy(loader)
+    try:
+        own = copy.deepcopy(
+            (loader.sampler, loader.batch_sampler, loader.generator), {id(loader.dataset): loader.dataset, **keyed}
+        )
+    except Exception as error:
+        raise InputError(
+            f"The sampler of a DataLoader must be copyable, so that every epoch can begin alike: {error}"
+        ) from error
+    # DataLoader refuses to set these after its construction.
+    vars(copied).update(zip(("sampler", "batch_sampler", "generator"), own, strict=True), _iterator=None)
+    for part in _parts(copied):
+        if callable(set_epoch := getattr(part, "set_epoch", None)):
+            set_epoch(stream.words[-1])
+    return copied
 
 
-def _restore(state: tuple[Any, Any, Any]) -> None:
-    torch.set_rng_state(state[0])
-    random.setstate(state[1])
-    np.random.set_state(state[2])
-
-
-class _forked_others:
-    def __enter__(self) -> None:
-        self.kept = random.getstate(), np.random.get_state()
-
-    def __exit__(self, *_: object) -> None:
-        random.setstate(self.kept[0])
-        np.random.set_state(self.kept[1])
+def _parts(loader: "DataLoader[Any]") -> list[Any]:
+    inner = getattr(loader.batch_sampler, "sampler", None)
+    return [part for part in (loader, loader.sampler, loader.batch_sampler, inner) if part is not None]

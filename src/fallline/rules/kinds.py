@@ -36,7 +36,7 @@ class Kind:
             choices = typing.get_args(self.type)
             if value not in choices:
                 raise InputError(f"{owner}: {name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
-        elif isinstance(self.type, type) and not isinstance(value, self.type):
+        elif self.type is not Any and isinstance(self.type, type) and not isinstance(value, self.type):
             expected = "true or false" if self.type is bool else f"of type {self.type.__name__}"
             raise InputError(f"{owner}: {name} must be {expected}; got {value!r}.")
         return value

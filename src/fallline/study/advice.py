@@ -19,7 +19,7 @@ def next_command(results: StudyResults) -> str | None:
     problem = spec.problems[0]
     if problem.source is None or any(sources.get(row.optimizer) is None for row in rows[:2]):
         return None
-    options = ",".join(f"{name}={value}" for name, value in problem.options.items() if name != "data_dir")
+    options = ",".join(f"{name}={value}" for name, value in problem.options.items())
     words = ["fallline", "compare", f"{problem.source}:{options}" if options else problem.source]
     for row in rows[:2]:
         source = str(sources[row.optimizer])
@@ -28,6 +28,6 @@ def next_command(results: StudyResults) -> str | None:
             source += f":lr={lr / CLOSER:.3g}..{lr * CLOSER:.3g}"
         words += ["-o", source]
     words += ["--epochs", str(spec.epochs)] if spec.epochs else ["--steps", str(spec.steps)]
-    if "data_dir" in problem.options:
-        words += ["--data-dir", str(problem.options["data_dir"])]
+    if results.environment.get("data_dir"):
+        words += ["--data-dir", str(results.environment["data_dir"])]
     return shlex.join([*words, "--seeds", str(SEEDS)])

@@ -2,21 +2,23 @@
 
 import inspect
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from fallline import rules
 from fallline.errors import InputError
-from fallline.imports import load_object
+from fallline.imports import absolute, load_object
 from fallline.rules import LogRange, Rule
 from fallline.rules.kinds import Kind
 from fallline.study.values import TRIALS, distinct, parse_values
 from fallline.suggestions import unknown
 from fallline.training import Algorithm
-from fallline.wrappers import L2
+from fallline.wrappers import L2, Wrapper
 
 BUILT_IN: dict[str, type[Rule]] = {
     name.lower(): rule
@@ -44,6 +46,11 @@ class Contender:
         return [
             {**fixed, **dict(zip(self.grid, values, strict=True))} for values in itertools.product(*self.grid.values())
         ]
+
+    @property
+    def kind(self) -> type:
+        """The class of the algorithm, that inside all wrappers."""
+        return type(self.algorithm.core()) if isinstance(self.algorithm, Rule) else self.algorithm
 
     @property
     def hyperparameters(self) -> list[str]:
@@ -81,13 +88,23 @@ def contender(
     if tune and tuned:
         searched = {field: space.grid(TRIALS) for field, space in _search(algorithm).items()}
         grid.update({field: values for field, values in searched.items() if field in kinds})
-    grid.update({field: tuple(values) for field, values in wanted.items() if field in kinds})
+    for field, values in wanted.items():
+        if field in kinds:
+            grid[field] = tuple(
+                value
+                for given_value in values
+                for value in (
+                    parse_values(given_value, kinds[field], label, field)
+                    if isinstance(given_value, str) and kinds[field].type is not str
+                    else (given_value,)
+                )
+            )
     for field, written in settings.items():
         if field not in kinds:
             raise InputError(unknown(field, kinds, f"hyperparameter of {label}"))
         grid[field] = parse_values(written, kinds[field], label, field)
     grid = {field: distinct(_checked(label, kinds, field, values), label, field) for field, values in grid.items()}
-    return Contender(label, algorithm, grid, name if name is not None else reference(found))
+    return Contender(label, algorithm, grid, absolute(name) if name is not None else reference(found))
 
 
 def single_rule(text: str) -> tuple[Rule, str]:
@@ -137,10 +154,16 @@ def distinguished(contenders: Sequence[Contender]) -> list[Contender]:
         written = ",".join(f"{name}={_range(values)}" for name, values in telling.items())
         label = f"{c.label}:{written}" if written else c.label
         result.append(replace(c, label=label))
+    if len({(c.label, c.source) for c in result}) == len(result):
+        result = [_with_source(c) if [r.label for r in result].count(c.label) > 1 else c for c in result]
     labels = [c.label for c in result]
     if repeated := next((label for label in labels if labels.count(label) > 1), None):
         raise InputError(f"Optimizer {repeated} is named twice with the same values.")
     return result
+
+
+def _with_source(c: Contender) -> Contender:
+    return replace(c, label=f"{Path(str(c.source).rpartition(':')[0]).name or c.source}:{c.label}")
 
 
 def reference(algorithm: Any) -> str | None:
@@ -157,6 +180,15 @@ def reference(algorithm: Any) -> str | None:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
+def wrappers_of(algorithm: Algorithm) -> tuple[str, ...]:
+    """The names of the wrappers around a rule, the outermost first."""
+    names = []
+    while isinstance(algorithm, Wrapper):
+        names.append(type(algorithm).__name__)
+        algorithm = algorithm.rule
+    return tuple(names)
+
+
 def _own_values(rule: Rule) -> dict[str, tuple[Any, ...]]:
     """The values of an instance that are not its class's defaults, and its learning rate in any case."""
     defaults = {field.name: field.default for field in fields(rule.core())}
@@ -171,11 +203,13 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     head, _, tail = text.rpartition(":")
     name, written = (head, tail) if head and "=" in tail else (text, "")
     settings: dict[str, str] = {}
-    for item in filter(None, written.split(",")):
-        field, equals, value = item.partition("=")
+    for item in filter(None, re.split(r",(?![^(\[]*[)\]])", written)):
+        field, equals, value = (part.strip() for part in item.partition("="))
         if not equals or not value:
             raise InputError(f"In {text!r}: expected key=value, got {item!r}.")
-        settings[field.strip()] = value.strip()
+        if field in settings:
+            raise InputError(f"In {text!r}: {field} is given twice; for several values write {field}=a|b.")
+        settings[field] = value
     return name, settings
 
 
@@ -206,13 +240,9 @@ def _label(name: str | None, algorithm: Algorithm) -> str:
         return module + algorithm.__name__
     if name is not None and name.lower() in BUILT_IN:
         return name.lower()
-    inner, label = algorithm, ""
-    while inner is not inner.core():
-        label += type(inner).__name__ + "+"
-        inner = inner.rule  # type: ignore[attr-defined]
-    kind = type(inner)
+    kind = type(algorithm.core())
     plain = kind.__name__.lower() if BUILT_IN.get(kind.__name__.lower()) is kind else kind.__name__
-    return label + plain
+    return "+".join([*wrappers_of(algorithm), plain])
 
 
 def _checked(label: str, kinds: Mapping[str, Kind], name: str, values: Sequence[Any]) -> list[Any]:
@@ -227,7 +257,7 @@ def _checked(label: str, kinds: Mapping[str, Kind], name: str, values: Sequence[
 def _kind_of_default(default: Any) -> Kind:
     if isinstance(default, bool):
         return Kind(bool)
-    if isinstance(default, int | float):
+    if isinstance(default, float):
         return Kind(float)
     if default is None:
         return Kind(Any, optional=True)

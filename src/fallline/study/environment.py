@@ -4,7 +4,7 @@ import inspect
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
@@ -21,9 +21,13 @@ PACKAGES = ("torch", "numpy", "scipy")
 
 
 def environment(
-    problems: Mapping[str, Prepared], contenders: Iterable[Contender], threads: int, command: str | None
+    problems: Mapping[str, Prepared],
+    models: Mapping[str, Sequence[str]],
+    contenders: Iterable[Contender],
+    threads: int,
+    command: str | None,
 ) -> dict[str, Any]:
-    """Versions, machine, threads, command, and the digests of data and code."""
+    """Versions, machine, threads, command, and the digests of data, initial models and code."""
     return {
         "fallline": fallline.__version__,
         "python": platform.python_version(),
@@ -36,6 +40,7 @@ def environment(
         "command": command,
         "digests": {
             "data": {name: problem.digests for name, problem in problems.items()},
+            "models": {name: list(digests) for name, digests in models.items()},
             "code": {"fallline": _package_digest(), **_user_code(problems, contenders)},
         },
     }
@@ -50,7 +55,11 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for split, digest in splits.items()
         if old["data"].get(problem, {}).get(split) != digest
     ]
-    found += [f"the code of {name}" for name, digest in new["code"].items() if old["code"].get(name) != digest]
+    found += [
+        f"the initial model of {name}" for name in new["models"] if old["models"].get(name) != new["models"][name]
+    ]
+    # The files of the first run are looked at again: another command may have loaded others beside them.
+    found += [f"the code of {name}" for name, known in old["code"].items() if known != _code_digest(name)]
     return found
 
 
@@ -68,13 +77,27 @@ def _user_code(problems: Mapping[str, Prepared], contenders: Iterable[Contender]
     for contender in contenders:
         algorithm = contender.algorithm
         objects.append(algorithm if isinstance(algorithm, type) else type(algorithm.core()))
-    files = {path for path in map(_source_file, objects) if path is not None}
+    own = {path for path in map(_source_file, objects) if path is not None and _is_users(path)}
+    beside = {Path(str(file)).resolve() for module in list(sys.modules.values()) if (file := _file_of(module))}
+    files = own | {path for path in beside if _is_users(path) and any(o.parent in path.parents for o in own)}
+    return {str(path): _code_digest(str(path)) for path in sorted(files)}
+
+
+def _is_users(path: Path) -> bool:
     package = Path(fallline.__file__).parent
-    return {
-        str(path): blake2b(path.read_bytes(), digest_size=16).hexdigest()
-        for path in sorted(files)
-        if package not in path.parents and "site-packages" not in path.parts and path.is_file()
-    }
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    return path.suffix == ".py" and path.is_file() and not installed and package not in path.parents
+
+
+def _file_of(module: Any) -> Any:
+    return getattr(module, "__file__", None)
+
+
+def _code_digest(name: str) -> str:
+    if name == "fallline":
+        return _package_digest()
+    path = Path(name)
+    return blake2b(path.read_bytes(), digest_size=16).hexdigest() if path.is_file() else "missing"
 
 
 def _source_file(thing: Any) -> Path | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fallline.errors import InputError
+from fallline.imports import absolute
 from fallline.problems import Problem, load
 from fallline.problems.load import defaults, takes
 from fallline.study.values import parse_like
@@ -18,6 +19,7 @@ class NamedProblem:
     problem: Problem
     source: str | None
     options: Mapping[str, Any]
+    target: str | None = None
 
 
 def named(given: Any, data_dir: Any = None) -> NamedProblem:
@@ -25,7 +27,7 @@ def named(given: Any, data_dir: Any = None) -> NamedProblem:
     if isinstance(given, NamedProblem):
         return given
     if isinstance(given, Problem):
-        return NamedProblem(given.name, given, None, {})
+        return NamedProblem(given.name, given, None, {}, given.target)
     if not isinstance(given, str):
         raise InputError(f"A problem must be a fallline.Problem or a name; got {given!r}.")
     head, _, tail = given.rpartition(":")
@@ -34,17 +36,18 @@ def named(given: Any, data_dir: Any = None) -> NamedProblem:
     return load_named(name, _typed(name, options), data_dir)
 
 
-def load_named(name: str, options: Mapping[str, Any], data_dir: Any = None) -> NamedProblem:
-    """A problem by the name it is loaded with and its options; `data_dir` goes to problems that read files."""
-
-    places = {"data_dir": str(data_dir)} if data_dir is not None and takes(name, "data_dir") else {}
+def load_named(name: str, options: Mapping[str, Any], data_dir: Any = None, target: str | None = None) -> NamedProblem:
+    """A problem by the name it is loaded with and its options; `data_dir` goes to problems that read files, and is
+    no part of what the problem is.
+    """
+    places = {"data_dir": data_dir} if data_dir is not None and takes(name, "data_dir") else {}
     problem = load(name, **{**options, **places})
-    told = ",".join(f"{key}={value}" for key, value in options.items() if key != "data_dir")
-    return NamedProblem(f"{problem.name}:{told}" if told else problem.name, problem, name, {**options, **places})
+    told = ",".join(f"{key}={value}" for key, value in options.items())
+    label = f"{problem.name}:{told}" if told else problem.name
+    return NamedProblem(label, problem, absolute(name), options, target or problem.target)
 
 
 def _typed(name: str, options: Mapping[str, str]) -> dict[str, Any]:
-
     known = defaults(name)
     return {
         key: parse_like(value, known[key], f"problem {name}", key) if key in known else value

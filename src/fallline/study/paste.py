@@ -6,49 +6,67 @@ from typing import Any
 
 import torch
 
+from fallline import wrappers
 from fallline.optim.groups import group_values
 from fallline.rules import Rule
 from fallline.study.contenders import BUILT_IN
+from fallline.study.specification import OptimizerSpecification
+
+_TORCH_SPELLING = {"l2.weight_decay": "weight_decay", "decoupled.weight_decay": "weight_decay"}
 
 
-def paste_line(source: str | None, label: str, hyperparameters: Mapping[str, Any]) -> str:
+def paste_line(optimizer: OptimizerSpecification, hyperparameters: Mapping[str, Any]) -> str:
     """Python code for an optimizer: torch.optim's where torch has the formula, else fallline's.
 
-    >>> paste_line("momentum", "momentum", {"lr": 0.1, "momentum": 0.9, "dampening": 0.0, "nesterov": False})
+    >>> momentum = OptimizerSpecification(label="momentum", source="momentum", kind="Momentum", hyperparameters={})
+    >>> paste_line(momentum, {"lr": 0.1, "momentum": 0.9, "dampening": 0.0, "nesterov": False})
     'torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)'
     """
-    rule = BUILT_IN.get((source or "").lower())
-    if rule is None:
-        name = (source or label).replace(":", ".")
-        return f"{name}(model.parameters(){_arguments(hyperparameters)})"
-    values = dict(hyperparameters)
-    decay = values.pop("l2.weight_decay", None)
-    spelled = group_values(rule().bind(values))
-    if decay is not None:
-        spelled["weight_decay"] = decay
-    namesake = next((vars(kind)["namesake"] for kind in rule.__mro__ if vars(kind).get("namesake")), None)
-    if namesake is not None:
-        known = inspect.signature(getattr(torch.optim, namesake)).parameters
-        ours = group_values(rule())
-        extra = {name for name, value in spelled.items() if name not in known and value != ours.get(name)}
-        if not extra:
-            return f"torch.optim.{namesake}(model.parameters(){_arguments(_changed(spelled, known))})"
-    return f"fallline.optim.{rule.__name__}(model.parameters(){_arguments(_own(rule, spelled))})"
+    built_in = optimizer.source is None or optimizer.source.lower() in BUILT_IN
+    rule = next((rule for rule in BUILT_IN.values() if built_in and rule.__name__ == optimizer.kind), None)
+    if not optimizer.is_rule:
+        place = "torch.optim." if str(optimizer.source).startswith("torch.optim") else ""
+        return f"{place}{optimizer.kind}(model.parameters(), {_arguments(hyperparameters)})"
+    plain = rule is not None and optimizer.wrappers in ((), ("L2",))
+    if plain and (found := _torch_line(rule, hyperparameters)):
+        return found
+    return f"fallline.optim.Optimizer(model.parameters(), {_nested(optimizer, rule, hyperparameters)})"
 
 
-def _changed(values: Mapping[str, Any], known: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
-    return {
+def _torch_line(rule: type[Rule] | None, values: Mapping[str, Any]) -> str | None:
+    namesake = next(
+        (vars(kind)["namesake"] for kind in getattr(rule, "__mro__", ()) if vars(kind).get("namesake")), None
+    )
+    if rule is None or namesake is None:
+        return None
+    known = inspect.signature(getattr(torch.optim, namesake)).parameters
+    own = {name: value for name, value in values.items() if name not in _TORCH_SPELLING}
+    spelled = group_values(rule().bind(own))
+    spelled |= {_TORCH_SPELLING[name]: value for name, value in values.items() if name in _TORCH_SPELLING}
+    defaults = group_values(rule())
+    if any(name not in known and value != defaults.get(name) for name, value in spelled.items()):
+        return None
+    changed = {
         name: value
-        for name, value in values.items()
-        if name == "lr"
-        or (name in known and value != known[name].default and not (value is None and known[name].default == 0))
+        for name, value in spelled.items()
+        if name in known and (name == "lr" or (value or 0) != (known[name].default or 0))
     }
+    return f"torch.optim.{namesake}(model.parameters(), {_arguments(changed)})"
 
 
-def _own(rule: type[Rule], values: Mapping[str, Any]) -> dict[str, Any]:
-    ours = group_values(rule())
-    return {name: value for name, value in values.items() if name == "lr" or value != ours.get(name)}
+def _nested(optimizer: OptimizerSpecification, rule: type[Rule] | None, values: Mapping[str, Any]) -> str:
+    defaults = rule().hyperparameters() if rule is not None else {}
+    own = {n: v for n, v in values.items() if "." not in n and (n == "lr" or n not in defaults or v != defaults[n])}
+    place = "fallline.rules." if rule is not None else ""
+    code = f"{place}{optimizer.kind}({_arguments(own)})"
+    for name in reversed(optimizer.wrappers):
+        kind = getattr(wrappers, name, None)
+        prefix = f"{kind.name}." if kind is not None else f"{name.lower()}."
+        outer = {n.removeprefix(prefix): v for n, v in values.items() if n.startswith(prefix)}
+        place = "fallline.wrappers." if kind is not None else ""
+        code = f"{place}{name}({', '.join(filter(None, [code, _arguments(outer)]))})"
+    return code
 
 
 def _arguments(values: Mapping[str, Any]) -> str:
-    return "".join(f", {name}={value!r}" for name, value in values.items())
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())

@@ -46,8 +46,8 @@ def make_plan(
     """Choose how to train; raises InputError for a runner that does not exist."""
     if runner not in ("auto", *RUNNERS):
         raise InputError(unknown(runner, ("auto", *RUNNERS), "runner"))
-    if threads is not None and threads < 1:
-        raise InputError(f"threads must be at least 1; got {threads}.")
+    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
+        raise InputError(f"threads must be a whole number of at least 1; got {threads!r}.")
     steps = sum(budget.total_steps(problems[member.problem].train.steps(member.batch_size or 0)) for member in members)
     reasons = ["loop: members are trained one after another, each by its own optimizer (foreach executor)"]
     if threads is None:

@@ -9,7 +9,20 @@ from typing import Any
 from fallline.study.specification import canonical
 from fallline.training import Curve, Member, Outcome, Trained
 
-_LESS_IS_BETTER = ("loss", "error", "mae", "mse", "rmse", "perplexity", "deviation")
+_LESS_IS_BETTER = (
+    "loss",
+    "error",
+    "mae",
+    "mse",
+    "rmse",
+    "perplexity",
+    "deviation",
+    "nll",
+    "kl",
+    "mape",
+    "entropy",
+    "bce",
+)
 
 
 @dataclass(frozen=True)
@@ -40,12 +53,13 @@ class Record:
         return self.outcome.diverged
 
     def final(self, quantity: str) -> float:
-        """The last value of a quantity; for a diverged member the worst there is, plus or minus infinity."""
+        """The last value of a quantity; for a diverged member, and where it is NaN, the worst there is."""
         if quantity not in self.curve:
             return math.nan
-        if self.diverged:
+        value = self.curve[quantity][-1]
+        if self.diverged or math.isnan(value):
             return math.inf if less_is_better(quantity) else -math.inf
-        return self.curve[quantity][-1]
+        return value
 
     def to_json(self) -> dict[str, Any]:
         """The member as `--json` prints it."""

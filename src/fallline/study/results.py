@@ -36,8 +36,8 @@ class StudyResults:
 
     def paste_line(self, row: Row) -> str:
         """The code that makes a row's optimizer."""
-        sources = {optimizer.label: optimizer.source for optimizer in self.specification.optimizers}
-        return paste_line(sources.get(row.optimizer), row.optimizer, row.hyperparameters)
+        optimizer = next(o for o in self.specification.optimizers if o.label == row.optimizer)
+        return paste_line(optimizer, row.hyperparameters)
 
     def to_json(self) -> dict[str, Any]:
         """The document that `--json` prints; non-finite numbers are None."""

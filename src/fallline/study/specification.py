@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from fallline.errors import InputError
 
 Count = Annotated[int, Field(ge=1, strict=True)]
-Value = bool | float | int | str | None
+Value = bool | float | int | str | tuple[float, ...] | None
 
 
 class _Plain(BaseModel):
@@ -31,10 +31,15 @@ class ProblemSpecification(_Plain):
 
 
 class OptimizerSpecification(_Plain):
-    """An optimizer: its label, how it can be found again, and the values tried of each hyperparameter."""
+    """An optimizer: its label, how it can be found again, the class with its wrappers from the outermost, whether it
+    is a rule of fallline, and the values tried of each hyperparameter.
+    """
 
     label: str
     source: str | None
+    kind: str
+    wrappers: tuple[str, ...] = ()
+    is_rule: bool = True
     hyperparameters: Mapping[str, tuple[Value, ...]]
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,15 @@ def median_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
     """
     ordered = np.sort(np.where(np.isnan(values), math.inf, values))
     n = len(ordered)
-    reached = [1 - 2 * stats.binom.cdf(k, n, 0.5) for k in range((n + 1) // 2)]
+    reached = _levels(n)
     k = max((k for k, value in enumerate(reached) if value >= level), default=0)
     return Interval(_median(ordered), float(ordered[k]), float(ordered[n - 1 - k]), float(max(reached[k], 0.0)))
+
+
+@cache
+def _levels(n: int) -> list[float]:
+    """The confidence levels of the intervals from the k-th least to the k-th largest of n values."""
+    return [float(1 - 2 * stats.binom.cdf(k, n, 0.5)) for k in range((n + 1) // 2)]
 
 
 def _median(ordered: "np.ndarray[Any, np.dtype[Any]]") -> float:

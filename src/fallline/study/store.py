@@ -85,7 +85,8 @@ class Store:
             raise InputError(f"There is no study in {folder} ({FILE} is missing).")
         try:
             connection = _connect(folder / FILE, "ro")
-            _refuse_newer(connection, folder)
+            if _refuse_newer(connection, folder) == 0:
+                raise InputError(f"There is no study in {folder} ({FILE} is empty).")
         except sqlite3.Error as error:
             raise InputError(f"The store {folder} cannot be read: {error}.") from None
         return cls(folder, connection, None)
@@ -100,7 +101,8 @@ class Store:
 
     def study(self) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
         """Specification, plan and environment, or None in a new folder."""
-        row = self._connection.execute("SELECT specification, plan, environment FROM study").fetchone()
+        rows = self._read("SELECT specification, plan, environment FROM study")
+        row = rows[0] if rows else None
         return None if row is None else (row[0], json.loads(row[1]), json.loads(row[2]))
 
     def add(self, record: Record) -> None:
@@ -128,11 +130,9 @@ class Store:
     def records(self) -> dict[str, Record]:
         """All members that have ended, by key, in the order in which they ended."""
         curves: dict[str, dict[str, list[float]]] = {}
-        for member, quantity, blob in self._connection.execute("SELECT member, quantity, float64 FROM curve"):
+        for member, quantity, blob in self._read("SELECT member, quantity, float64 FROM curve"):
             curves.setdefault(member, {})[quantity] = np.frombuffer(blob, dtype="<f8").tolist()
-        rows = self._connection.execute(
-            "SELECT key, description, ending, step, cause, seconds FROM member ORDER BY rowid"
-        )
+        rows = self._read("SELECT key, description, ending, step, cause, seconds FROM member ORDER BY rowid")
         return {
             key: Record(
                 json.loads(description), Outcome(Ending(ending), step, cause), Curve(_ordered(curves[key])), seconds
@@ -152,6 +152,12 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _read(self, query: str) -> list[Any]:
+        try:
+            return self._connection.execute(query).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"The store {self.folder} is damaged: {error}. Begin anew in another store.") from None
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
@@ -162,7 +168,7 @@ class Store:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise MachineError(
                 f"{self.folder / FILE} could not be written: {error}. What was trained before is kept; "
                 f"mend it, then: fallline resume {self.folder}"

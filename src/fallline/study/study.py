@@ -1,5 +1,6 @@
 """A study: contenders on problems under one budget, expanded to members, with everything checked."""
 
+import copy
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from fallline.errors import InputError
-from fallline.problems import Prepared, prepare
-from fallline.study.contenders import Contender, contender, distinguished, resolve
+from fallline.errors import InputError, describe_failure
+from fallline.problems import Prepared, prepare, rehearse
+from fallline.problems.kept import Kept, digest
+from fallline.randomness import forked
+from fallline.rules import Rule
+from fallline.study.contenders import Contender, contender, distinguished, resolve, wrappers_of
 from fallline.study.environment import environment
 from fallline.study.named import NamedProblem, load_named
 from fallline.study.plan import Plan, device_of, make_plan
@@ -18,6 +22,7 @@ from fallline.study.specification import (
     OptimizerSpecification,
     ProblemSpecification,
     Specification,
+    canonical,
     specification,
 )
 from fallline.study.target import Target
@@ -56,6 +61,7 @@ def make_study(
     runner: str = "auto",
     threads: int | None = None,
     command: str | None = None,
+    data_dir: str | None = None,
     **rest: Any,
 ) -> Study:
     """Check everything and expand it to members. Raises InputError; nothing has been trained then."""
@@ -64,6 +70,8 @@ def make_study(
     if repeated := [p.name for p in problems if [q.name for q in problems].count(p.name) > 1]:
         raise InputError(f"Problem {repeated[0]} is named twice; give the problems different names.")
     contenders = distinguished(contenders)
+    if target is not None:
+        Target.parse(target)
     factors = _checked_factors(problems, factors or {})
     place = device_of(device)
     spec = specification(
@@ -72,13 +80,21 @@ def make_study(
                 name=p.name,
                 source=p.source,
                 options=dict(p.options),
-                target=target or p.problem.target,
+                target=target or p.target,
                 one_start=isinstance(p.problem.model, nn.Module),
             )
             for p in problems
         ],
         optimizers=[
-            OptimizerSpecification(label=c.label, source=c.source, hyperparameters=_plain(c.grid)) for c in contenders
+            OptimizerSpecification(
+                label=c.label,
+                source=c.source,
+                kind=c.kind.__name__,
+                wrappers=wrappers_of(c.algorithm),
+                is_rule=isinstance(c.algorithm, Rule),
+                hyperparameters=_plain(c.grid),
+            )
+            for c in contenders
         ],
         factors=factors,
         batch_sizes=_batch_sizes(problems, batch_sizes),
@@ -93,19 +109,25 @@ def make_study(
     for problem in spec.problems:
         _check_target(problem, prepared[problem.name])
     _check_batches(spec, prepared)
-    _check_optimizers(members)
+    models = _rehearse(members, prepared, spec.seed)
     plan = make_plan(members, prepared, budget, place, runner, threads)
     return Study(
         specification=spec,
         problems=prepared,
         members=tuple(members),
         plan=plan,
-        environment=environment(prepared, contenders, plan.threads, command),
+        environment={
+            **environment(prepared, models, contenders, plan.threads, command),
+            "data_dir": data_dir,
+        },
     )
 
 
-def rebuild(spec: Specification, plan: Mapping[str, Any], data_dir: Any = None) -> Study:
-    """The study of a stored specification, from the names it was made of."""
+def rebuild(
+    spec: Specification, plan: Mapping[str, Any], environment: Mapping[str, Any], data_dir: Any = None
+) -> Study:
+    """The study of a stored specification, from the names it was made of; data files may have moved."""
+    data_dir = environment.get("data_dir") if data_dir is None else data_dir
     sources = [(p.name, p.source) for p in spec.problems] + [(o.label, o.source) for o in spec.optimizers]
     for name, source in sources:
         if source is None:
@@ -113,16 +135,17 @@ def rebuild(spec: Specification, plan: Mapping[str, Any], data_dir: Any = None) 
                 f"{name} was made in Python and cannot be loaded by name. Run the script that began this study "
                 "again, with the same store: it continues."
             )
-    problems = [load_named(str(p.source), p.options, data_dir) for p in spec.problems]
+    problems = [load_named(str(p.source), p.options, data_dir, p.target) for p in spec.problems]
     contenders = [_again(o) for o in spec.optimizers]
     return make_study(
         problems,
         contenders,
         factors=spec.factors,
         batch_sizes=spec.batch_sizes,
-        target=spec.problems[0].target,
         device=spec.device,
         threads=int(plan["threads"]),
+        command=environment.get("command"),
+        data_dir=data_dir,
         epochs=spec.epochs,
         steps=spec.steps,
         evaluate_every=spec.evaluate_every,
@@ -209,13 +232,50 @@ def _check_batches(spec: Specification, problems: Mapping[str, Prepared]) -> Non
                 raise InputError(f"batch size {size} is larger than the {prepared.train.rows} training rows of {name}.")
 
 
-def _check_optimizers(members: Sequence[Member]) -> None:
-    seen = set()
+def _rehearse(members: Sequence[Member], problems: Mapping[str, Prepared], seed: int) -> dict[str, list[str]]:
+    """Try every model with every batch size, and one step of every optimizer with it; each setting is made.
+
+    Returns the digests of each problem's initial models.
+    """
+    stages: dict[str, tuple[nn.Module, Any]] = {}
+    stepped, made = set(), set()
+    digests: dict[str, list[str]] = {}
     for member in members:
-        mark = (member.optimizer, tuple(member.hyperparameters.items()))
-        if mark not in seen:
-            seen.add(mark)
-            member.make_optimizer([nn.Parameter(torch.zeros(2, 2))])
+        stage = canonical([member.problem, member.factors, member.batch_size])
+        problem = problems[member.problem]
+        if stage not in stages:
+            stages[stage] = rehearse(problem, seed, member.factors, member.batch_size)
+            initial = digest(Kept([stages[stage][0].state_dict()]))
+            digests[member.problem] = [*digests.get(member.problem, []), initial]
+        model, batch = stages[stage]
+        setting = canonical([member.problem, member.factors, member.optimizer, member.hyperparameters])
+        if setting not in made:
+            made.add(setting)
+            member.make_optimizer(copy.deepcopy(model).parameters())
+        if (stage, member.optimizer) not in stepped:
+            stepped.add((stage, member.optimizer))
+            _one_step(member, problem, copy.deepcopy(model), batch)
+    return digests
+
+
+def _one_step(member: Member, problem: Prepared, model: nn.Module, batch: Any) -> None:
+    optimizer = member.make_optimizer(p for p in model.parameters() if p.requires_grad)
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = problem.objective.loss(model, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    with forked(problem.device):
+        try:
+            optimizer.step(closure)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"{member.optimizer} failed at its first step on {member.problem}: {describe_failure(error)}"
+            ) from error
 
 
 def _check_target(spec: ProblemSpecification, prepared: Prepared) -> None:
@@ -223,11 +283,11 @@ def _check_target(spec: ProblemSpecification, prepared: Prepared) -> None:
         splits = [name for name in ("train", "validation", "test") if name in prepared.rows]
         known = [f"{split}_{quantity}" for split in splits for quantity in prepared.objective.names]
         own = spec.target == prepared.problem.target
-        Target.parse(spec.target, None if own else [*known, "batch_loss"])
+        Target.parse(spec.target, None if own else known)
 
 
 def _plain(grid: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
-    plain = (bool, int, float, str, type(None))
+    plain = (bool, int, float, str, tuple, type(None))
     return {
         name: tuple(value if isinstance(value, plain) else repr(value) for value in values)
         for name, values in grid.items()

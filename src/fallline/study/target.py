@@ -23,12 +23,12 @@ class Target:
     @classmethod
     def parse(cls, text: str, known: Iterable[str] | None = None) -> "Target":
         """The target that text describes; `known` are the quantities that are recorded."""
-        match = re.fullmatch(r"\s*([A-Za-z_]\w*)\s*(>=|<=)\s*([^\s]+)\s*", text)
+        match = isinstance(text, str) and re.fullmatch(r"\s*([A-Za-z_]\w*)\s*(>=|<=)\s*([^\s]+)\s*", text)
         try:
             value = float(match.group(3)) if match else float("nan")
         except ValueError:
             value = float("nan")
-        if match is None or value != value or abs(value) == float("inf"):
+        if not match or value != value or abs(value) == float("inf"):
             raise InputError(
                 f"A target is QUANTITY>=VALUE or QUANTITY<=VALUE, such as validation_accuracy>=0.95; got {text!r}."
             )

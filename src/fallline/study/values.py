@@ -1,5 +1,6 @@
 """Values as they are written on a command line or in Python: one, a list, or a range that is tuned."""
 
+import ast
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,6 +23,8 @@ def log(low: float, high: float, count: int) -> tuple[float, ...]:
 
 def parse_values(text: str, kind: Kind, owner: str, name: str) -> tuple[Any, ...]:
     """The values that text stands for: `0.1`, a list `0.1|0.2`, or a range `1e-3..1`."""
+    if not text:
+        raise InputError(f"{owner}: {name} has no value.")
     if ".." in text:
         low, _, high = text.partition("..")
         return log(_number(low, owner, name), _number(high, owner, name), TRIALS)
@@ -71,7 +74,20 @@ def _parse(text: str, kind: Kind, owner: str, name: str) -> Any:
         raise InputError(f"{owner}: {name} must be true or false; got {text!r}.")
     if kind.type is int:
         return parse_like(text, 0, owner, name)
+    if kind.type is Any:
+        return _literal(text)
     return text
+
+
+def _literal(text: str) -> Any:
+    """A Python value (a number, a tuple, true, false, none), or the text itself."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def _number(text: str, owner: str, name: str) -> float:

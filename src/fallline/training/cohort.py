@@ -66,7 +66,7 @@ def train_cohort(
         for training in trainings:
             training.evaluate()
         began = time.perf_counter()
-        evaluating = 0.0
+        elsewhere = 0.0
         for done, batch in enumerate(_batches(problem, first, seed, total), start=1):
             active = [training for training in trainings if training.outcome is None]
             if not active:
@@ -77,13 +77,14 @@ def train_cohort(
                 paused = time.perf_counter()
                 for training in active:
                     training.evaluate()
-                evaluating += time.perf_counter() - paused
+                elsewhere += time.perf_counter() - paused
             if tick is not None and (done in evaluations or done % 50 == 0):
                 tick(done)
-        seconds = (time.perf_counter() - began - evaluating) / len(trainings)
+        elsewhere += sum(training.seconds for training in trainings)
+        reading = (time.perf_counter() - began - elsewhere) / len(trainings)
     for training in trainings:
         training.finish()
-    return [_trained(training, seconds) for training in trainings]
+    return [_trained(training, training.seconds + reading) for training in trainings]
 
 
 def _batches(problem: Prepared, member: Member, seed: int, total: int) -> Iterator[Any]:

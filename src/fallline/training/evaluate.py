@@ -10,7 +10,7 @@ from fallline.problems.objective import Objective, rows
 @torch.no_grad()
 def evaluate(model: nn.Module, objective: Objective, data: Evaluated) -> dict[str, float]:
     """Loss and metrics over all rows, weighted by the rows of each batch; the model's mode is put back."""
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     totals: list[Tensor] | None = None
     count = 0
@@ -19,6 +19,7 @@ def evaluate(model: nn.Module, objective: Objective, data: Evaluated) -> dict[st
         values = [torch.as_tensor(value).double() * size for value in objective.measure(model, batch)]
         totals = values if totals is None else [total + value for total, value in zip(totals, values, strict=True)]
         count += size
-    model.train(was_training)
+    for module, training in modes.items():
+        module.training = training
     assert totals is not None
     return {name: float(total) / count for name, total in zip(objective.names, totals, strict=True)}

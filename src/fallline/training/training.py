@@ -1,6 +1,7 @@
 """One training in progress: a model, its optimizer, and what it has recorded."""
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,25 +30,27 @@ class Training:
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.parameters = parameters
         self.optimizer = member.make_optimizer(parameters, noise_seed=key(seed, "noise", member.seed) % 2**63)
-        self.draws = problem.draws_randomness or isinstance(member.algorithm, type)
         self.curve = Curve()
         self.outcome: Outcome | None = None
         self.done = 0
         self.samples = 0
+        self.seconds = 0.0
         self._losses: list[Tensor] = []
-        self.model.train()
+        if not self.model.training:
+            self.model.train()
 
     def step(self, batch: Any) -> None:
         """One update on a batch; nothing waits for the device."""
+        began = time.perf_counter()
         self.done += 1
         self.samples += rows(batch)
         loss: Any = self.optimizer.step(self._closure(batch))
         self._losses.append(loss.detach())
+        self.seconds += time.perf_counter() - began
 
     def _closure(self, batch: Any) -> Callable[[], Any]:
         def closure() -> Any:
-            if self.draws:
-                seed_global(self.seed, "step", self.member.seed, self.done, self.problem.device)
+            seed_global(self.seed, "step", self.member.seed, self.done, self.problem.device)
             self.optimizer.zero_grad()
             loss = self.problem.objective.loss(self.model, batch)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -60,6 +63,7 @@ class Training:
         batch_losses = torch.stack(self._losses).double().cpu() if self._losses else None
         row: dict[str, float] = {"step": self.done, "samples": self.samples}
         row["batch_loss"] = math.nan if batch_losses is None else float(batch_losses.mean())
+        seed_global(self.seed, "evaluation", self.member.seed, self.done, self.problem.device)
         for split, data in self.problem.evaluated.items():
             for name, value in evaluate(self.model, self.problem.objective, data).items():
                 row[f"{split}_{name}"] = value
@@ -96,7 +100,11 @@ class Training:
 
     def weights(self) -> dict[str, Tensor]:
         """The model's parameters and buffers by name, on the CPU."""
-        return {name: value.detach().cpu().contiguous().clone() for name, value in self.model.state_dict().items()}
+        return {
+            name: value.detach().cpu().contiguous().clone()
+            for name, value in self.model.state_dict().items()
+            if isinstance(value, Tensor)
+        }
 
 
 def _name(value: float) -> str:

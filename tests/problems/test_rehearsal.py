@@ -1,0 +1,92 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, mse_loss
+from torch.utils.data import DataLoader, TensorDataset
+
+from fallline.errors import InputError
+from fallline.problems import Problem, accuracy, prepare, rehearse
+
+CPU = torch.device("cpu")
+X = torch.linspace(-1, 1, 40)[:, None]
+
+
+def rehearsed(batch_size=8, factors=None, **changes):
+    given = {"model": lambda: nn.Linear(1, 1), "loss": mse_loss, "train": (X, 2 * X), "name": "line"}
+    ready = prepare(Problem(**{**given, **changes}), 0, CPU)
+    return rehearse(ready, 0, factors or {}, batch_size)
+
+
+def test_a_rehearsal_leaves_an_untrained_model_and_a_batch_as_training_will_see_it():
+    torch.manual_seed(4)
+    before = torch.get_rng_state()
+    model, batch = rehearsed()
+    assert model.training
+    assert [len(part) for part in batch] == [8, 8]
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_factors_reach_the_model():
+    made = []
+    rehearsed(model=lambda width=3: made.append(width) or nn.Linear(1, 1), factors={"width": 5})
+    assert set(made) == {5}
+
+
+CLASSES = torch.arange(40) % 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": nn.Identity}, "Identity has no parameters"),
+        ({"model": lambda: 3}, "must return an nn.Module"),
+        ({"model": lambda: nn.Linear(2, 1)}, "model Linear failed on inputs"),
+        (
+            {"train": (X, X.flatten())},
+            r"output float32\[32, 1\] does not fit the loss with targets float32\[32\]",
+        ),
+        ({"loss": lambda output, target: (output - target) ** 2}, "must return one number"),
+        ({"loss": lambda output, target: torch.zeros(())}, "does not depend on the model's parameters"),
+        ({"loss": cross_entropy, "model": lambda: nn.Linear(1, 3), "train": (X, CLASSES)}, "label 3 is outside"),
+        (
+            {"loss": cross_entropy, "model": lambda: nn.Linear(1, 4), "train": (X, CLASSES - 1)},
+            "label -1 is outside",
+        ),
+        ({"train": X}, "needs batches of"),
+        ({"metrics": {"accuracy": accuracy}, "train": (X, X.flatten())}, "does not fit|a metric failed"),
+        ({"metrics": {"rows": lambda output, target: output}}, "metric 'rows' must return one number"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_training(changes, message):
+    with pytest.raises(InputError, match=message):
+        rehearsed(**changes)
+
+
+def test_integer_targets_of_other_losses_are_nobodys_labels():
+    counts = (X, torch.arange(40) % 5)
+    rehearsed(train=counts, loss=lambda output, target: (output.squeeze(1) - target).square().mean())
+
+
+def test_labels_in_a_loader_are_checked_too():
+    loader = DataLoader(TensorDataset(X, CLASSES), batch_size=8)
+    with pytest.raises(InputError, match="label 3 is outside"):
+        rehearsed(train=loader, loss=cross_entropy, model=lambda: nn.Linear(1, 3), batch_size=None)
+
+
+def test_the_ragged_batch_is_rehearsed_in_training_mode_and_splits_in_evaluation_mode():
+    def normed():
+        return nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+
+    rehearsed(model=normed, validation=(X[:1], X[:1]), batch_size=8)
+    with pytest.raises(InputError, match="Expected more than 1 value"):
+        rehearsed(model=normed, train=(X[:33], X[:33]), validation=0, batch_size=8)
+
+
+@pytest.mark.parametrize("where", ["model", "loss", "metric"])
+def test_failures_in_ones_own_code_are_told_with_their_line(where):
+    def broken(*_):
+        raise KeyError("mine")
+
+    changes = {"metrics": {"own": broken}} if where == "metric" else {where: broken}
+    with pytest.raises(InputError, match=r"KeyError: 'mine' \(.*test_rehearsal.py, line \d+\)"):
+        rehearsed(**changes)
