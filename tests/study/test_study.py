@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -380,6 +381,60 @@ def test_json_has_the_fixed_part_and_only_finite_numbers(tmp_path):
     assert {"median", "low", "high"} <= set(row["validation_loss"])
     assert {"seed", "phase", "outcome", "final", "curves"} <= set(member)
     assert {"step", "train_loss", "validation_loss"} <= set(member["curves"])
+
+
+def test_the_next_command_keeps_all_that_was_asked(tmp_path):
+    results = fl.compare(
+        "cubic", ["momentum:nesterov=true,lr=0.1", "adam:weight_decay=0.01,lr=0.1"], vary={"hidden": ["4", "8"]},
+        batch_sizes=[32], steps=5, seeds=1, seed=7, validation=0.3, order="fixed", threads=1, progress=False,
+        target="train_loss<=0.1", evaluate_every=2, store=tmp_path / "c",
+    )  # fmt: skip
+    command = results.next_command()
+    for words in ("momentum:lr=0.0333..0.3,nesterov=true", "adam:lr=0.0333..0.3,weight_decay=0.01", "--vary hidden=",
+                  "--batch-size 32", "--steps 5", "--seed 7", "--validation 0.3", "--order fixed",
+                  "--target 'train_loss<=0.1'", "--evaluate-every 2", "--seeds 10"):  # fmt: skip
+        assert words in command
+    lost = compare(tmp_path, optimizers=["sgd:lr=1e20"], store=tmp_path / "lost")
+    assert lost.next_command() is None
+
+
+@dataclass(frozen=True)
+class Impure(fl.Rule):
+    lr: float = 0.1
+
+    def init(self, p):
+        return {"sum": torch.zeros_like(p)}
+
+    def step(self, p, g, state, now):
+        state["sum"] += g * g
+        return self.lr * g, state
+
+
+def test_a_rule_that_breaks_the_first_laws_is_not_compared(tmp_path):
+    with pytest.raises(InputError, match="Impure cannot be compared.*law 1.*in place"):
+        compare(tmp_path, optimizers=["sgd", Impure])
+
+
+def test_a_folder_with_other_files_is_no_store(tmp_path):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "thesis.tex").write_text("")
+    with pytest.raises(InputError, match=r"holds other files \(thesis.tex\)"):
+        compare(tmp_path)
+
+
+def test_a_failure_while_training_names_the_member(tmp_path):
+    calls = []
+
+    def loss(output, target):
+        calls.append(1)
+        if len(calls) > 60:
+            raise RuntimeError("mine")
+        return mse_loss(output, target)
+
+    with pytest.raises(RuntimeError, match="mine") as caught:
+        compare(tmp_path, line(loss=loss), epochs=20)
+    assert "training sgd (lr=0.01" in caught.value.__notes__[0]
+    assert "To go on, code and data unchanged" in caught.value.__notes__[1]
 
 
 def test_the_next_command_can_be_parsed_and_looks_closer(tmp_path):

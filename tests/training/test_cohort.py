@@ -199,6 +199,38 @@ def test_a_frozen_submodule_stays_frozen_through_evaluations():
     assert torch.equal(weights["1.running_mean"], torch.zeros(4))
 
 
+def test_a_leap_that_is_over_at_the_epochs_end_is_no_divergence_however_often_one_looks():
+    class Leaps(torch.optim.SGD):
+        taken = 0
+
+        def step(self, closure=None):
+            self.taken += 1
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.data.add_({2: 50.0, 3: -50.0}.get(self.taken, 0.0))
+
+    leaps = Member("line", "leaps", Leaps, {"lr": 0.1}, batch_size=4)
+    for every in (None, 1):
+        outcome = train(leaps, budget=Budget(epochs=2, evaluate_every=every))[0].outcome
+        assert outcome.ending is Ending.FINISHED
+
+
+class Plain(torch.optim.SGD):
+    def step(self):
+        super().step()
+
+
+class Forgetful(torch.optim.SGD):
+    def step(self, closure=None):
+        super().step()
+
+
+@pytest.mark.parametrize("kind", [Plain, Forgetful])
+def test_optimizers_that_know_no_closure_or_forget_its_loss_train_too(kind):
+    trained = train(Member("line", "own", kind, {"lr": 0.1}, batch_size=4))[0]
+    assert trained.curve["train_loss"] == pytest.approx(train(member())[0].curve["train_loss"])
+
+
 class Slow(torch.optim.SGD):
     def step(self, closure=None):
         time.sleep(0.005)

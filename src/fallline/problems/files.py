@@ -46,6 +46,8 @@ class DataFile:
     def _download(self, cached: Path) -> bytes:
         import pooch
 
+        # pooch tells of temporary files that the user never sees.
+        pooch.get_logger().setLevel("WARNING")
         failures = []
         for url in self.urls:
             try:

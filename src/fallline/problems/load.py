@@ -34,6 +34,10 @@ def load(name: str, **options: Any) -> Problem:
     """
     if name in BUILT_IN:
         return _made(name, BUILT_IN[name], options)
+    if name.endswith(".py"):
+        raise InputError(
+            f"Which problem of {name}? Write {name}:NAME, a fallline.Problem or a function that makes one."
+        )
     if not is_reference(name):
         raise InputError(
             unknown(name, BUILT_IN, "built-in problem") + " For your own: path/to/file.py:name or package.module:name."

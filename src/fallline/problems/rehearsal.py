@@ -85,11 +85,11 @@ def _loss(problem: Prepared, place: str, model: nn.Module, batch: Any) -> Tensor
 
 def _measure(problem: Prepared, place: str, model: nn.Module, batch: Any) -> None:
     try:
-        values = problem.objective.measure(model, batch)
+        values = [torch.as_tensor(value) for value in problem.objective.measure(model, batch)]
     except Exception as error:
         raise InputError(f"{place}: a metric failed: {describe_failure(error)}") from error
     for name, value in zip(problem.objective.names, values, strict=True):
-        if torch.as_tensor(value).numel() != 1:
+        if value.numel() != 1:
             raise InputError(f"{place}: metric {name!r} must return one number; got {describe(value)}.")
 
 

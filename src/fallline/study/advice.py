@@ -1,33 +1,76 @@
 """What to try next, from what a study found."""
 
+import math
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 from fallline.study.results import StudyResults
+from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification
+from fallline.study.study import DEFAULT_BATCH_SIZE
 
 CLOSER = 3.0
 SEEDS = 10
 
 
 def next_command(results: StudyResults) -> str | None:
-    """A command that looks closer at the best two optimizers: rates around the best found, with ten seeds.
+    """A command that looks closer at the best two optimizers: rates around the best found, with ten seeds, all else
+    as it was.
 
-    None where the study's problem cannot be loaded by name.
+    None where nothing was found to look closer at, or where the study cannot be named on a command line.
     """
     spec = results.specification
-    rows = [row for row in results.ranking if row.problem == spec.problems[0].name]
-    sources = {optimizer.label: optimizer.source for optimizer in spec.optimizers}
-    problem = spec.problems[0]
-    if problem.source is None or any(sources.get(row.optimizer) is None for row in rows[:2]):
+    first = spec.problems[0].name
+    rows = [row for row in results.ranking if row.problem == first and math.isfinite(row.score)]
+    best = {row.optimizer: row for row in reversed(rows)}
+    labels = list(dict.fromkeys(row.optimizer for row in rows))[:2]
+    optimizers = [next(o for o in spec.optimizers if o.label == label) for label in labels]
+    sources = [p.source for p in spec.problems] + [o.source for o in optimizers]
+    if not labels or None in sources:
         return None
+    words = ["fallline", "compare", *map(_problem, spec.problems)]
+    for optimizer in optimizers:
+        words += ["-o", _optimizer(optimizer, best[optimizer.label].hyperparameters)]
+    winner = best[labels[0]]
+    words += [word for name in spec.factors for word in ("--vary", f"{name}={winner.factors[name]}")]
+    if winner.batch_size not in (None, DEFAULT_BATCH_SIZE):
+        words += ["--batch-size", str(winner.batch_size)]
+    return shlex.join([*words, *_options(spec, results.environment), "--seeds", str(SEEDS)])
+
+
+def _problem(problem: ProblemSpecification) -> str:
     options = ",".join(f"{name}={value}" for name, value in problem.options.items())
-    words = ["fallline", "compare", f"{problem.source}:{options}" if options else problem.source]
-    for row in rows[:2]:
-        source = str(sources[row.optimizer])
-        lr = row.hyperparameters.get("lr")
-        if isinstance(lr, float):
-            source += f":lr={lr / CLOSER:.3g}..{lr * CLOSER:.3g}"
-        words += ["-o", source]
-    words += ["--epochs", str(spec.epochs)] if spec.epochs else ["--steps", str(spec.steps)]
-    if results.environment.get("data_dir"):
-        words += ["--data-dir", str(results.environment["data_dir"])]
-    return shlex.join([*words, "--seeds", str(SEEDS)])
+    return f"{problem.source}:{options}" if options else str(problem.source)
+
+
+def _optimizer(optimizer: OptimizerSpecification, found: Mapping[str, Any]) -> str:
+    words = []
+    for name in optimizer.hyperparameters:
+        value = found[name]
+        if name == "lr" and isinstance(value, float):
+            words.append(f"lr={value / CLOSER:.3g}..{value * CLOSER:.3g}")
+        else:
+            words.append(f"{name.removeprefix('l2.')}={_spelled(value)}")
+    source = str(optimizer.source)
+    return f"{source}:{','.join(words)}" if words else source
+
+
+def _spelled(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value).replace(" ", "")
+
+
+def _options(spec: Specification, environment: Mapping[str, Any]) -> list[str]:
+    given = {
+        "--epochs": spec.epochs,
+        "--steps": spec.steps,
+        "--evaluate-every": spec.evaluate_every,
+        "--seed": spec.seed or None,
+        "--validation": spec.validation,
+        "--order": None if spec.order == "reshuffle" else spec.order,
+        "--target": spec.problems[0].target if len({p.target for p in spec.problems}) == 1 else None,
+        "--device": None if spec.device == "cpu" else spec.device,
+        "--data-dir": environment.get("data_dir"),
+    }
+    return [word for option, value in given.items() if value is not None for word in (option, str(value))]

@@ -101,7 +101,8 @@ def contender(
             )
     for field, written in settings.items():
         if field not in kinds:
-            raise InputError(unknown(field, kinds, f"hyperparameter of {label}"))
+            known = [*kinds, "weight_decay"] if isinstance(algorithm, Rule) else list(kinds)
+            raise InputError(unknown(field, known, f"hyperparameter of {label}"))
         grid[field] = parse_values(written, kinds[field], label, field)
     grid = {field: distinct(_checked(label, kinds, field, values), label, field) for field, values in grid.items()}
     return Contender(label, algorithm, grid, absolute(name) if name is not None else reference(found))
@@ -202,6 +203,8 @@ def _own_values(rule: Rule) -> dict[str, tuple[Any, ...]]:
 def _split(text: str) -> tuple[str, dict[str, str]]:
     head, _, tail = text.rpartition(":")
     name, written = (head, tail) if head and "=" in tail else (text, "")
+    if text.endswith(":"):
+        raise InputError(f"In {text!r} nothing follows the colon; write NAME or NAME:key=value,...")
     settings: dict[str, str] = {}
     for item in filter(None, re.split(r",(?![^(\[]*[)\]])", written)):
         field, equals, value = (part.strip() for part in item.partition("="))

@@ -70,8 +70,8 @@ def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> lis
                 _train(store, study, cohort, records, watcher)
         except BaseException as error:
             error.add_note(
-                f"{len(records)} of {len(study.members)} members have ended and are kept. To go on: "
-                f"fallline resume {store.folder}"
+                f"{len(records)} of {len(study.members)} members have ended and are kept. To go on, code and data "
+                f"unchanged: fallline resume {store.folder}"
             )
             raise
     return [records[key(describe(member))] for member in study.members]
@@ -80,11 +80,21 @@ def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> lis
 def _train(store: Store, study: Study, cohort: Sequence[Member], records: dict[str, Record], watcher: Watcher) -> None:
     prepared = study.problems[cohort[0].problem]
     ticks = _Ticks(watcher, len(cohort))
-    for trained in train_cohort(cohort, prepared, study.budget, study.specification.seed, tick=ticks.advance):
+    try:
+        ended = train_cohort(cohort, prepared, study.budget, study.specification.seed, tick=ticks.advance)
+    except Exception as error:
+        error.add_note(f"This came up while training {' and '.join(map(_told, cohort))}.")
+        raise
+    for trained in ended:
         record = _keep(store, trained)
         records[record.key] = record
         watcher.end(record, _steps(study, trained.member) - trained.outcome.step)
     keep_best(store.folder, records.values(), study.specification.seeds)
+
+
+def _told(member: Member) -> str:
+    settings = ", ".join(f"{name}={value}" for name, value in member.hyperparameters.items())
+    return f"{member.optimizer} ({settings}), seed {member.seed}, on {member.problem}"
 
 
 def _begin(store: Store, study: Study, watcher: Watcher) -> int:

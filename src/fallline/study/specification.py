@@ -75,7 +75,13 @@ def specification(**fields: Any) -> Specification:
     try:
         return Specification(**fields)
     except ValidationError as error:
-        lines = [_line(problem) for problem in error.errors()]
+        places = [problem["loc"] for problem in error.errors()]
+        # A list is also blamed for what is wrong with its items: one message is enough.
+        lines = [
+            _line(problem)
+            for problem in error.errors()
+            if not any(place != problem["loc"] and place[: len(problem["loc"])] == problem["loc"] for place in places)
+        ]
         raise InputError("; ".join(lines) + ".") from None
 
 

@@ -57,6 +57,7 @@ class Store:
         folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            _refuse_other_files(folder)
             lock = filelock.FileLock(folder / "lock")
             lock.acquire(timeout=0)
         except filelock.Timeout:
@@ -193,6 +194,15 @@ def write_whole(path: Path, content: bytes) -> None:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, timeout=30.0, isolation_level=None)
+
+
+def _refuse_other_files(folder: Path) -> None:
+    if (folder / FILE).exists():
+        return
+    if other := sorted(path.name for path in folder.iterdir() if path.name != "lock"):
+        raise InputError(
+            f"{folder} holds other files ({', '.join(other[:3])}) and no study; choose a folder of its own."
+        )
 
 
 def _refuse_newer(connection: sqlite3.Connection, folder: Path) -> int:

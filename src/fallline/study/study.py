@@ -12,9 +12,10 @@ from torch import nn
 from fallline.errors import InputError, describe_failure
 from fallline.problems import Prepared, prepare, rehearse
 from fallline.problems.kept import Kept, digest
+from fallline.proof import check
 from fallline.randomness import forked
 from fallline.rules import Rule
-from fallline.study.contenders import Contender, contender, distinguished, resolve, wrappers_of
+from fallline.study.contenders import BUILT_IN, Contender, contender, distinguished, resolve, wrappers_of
 from fallline.study.environment import environment
 from fallline.study.named import NamedProblem, load_named
 from fallline.study.plan import Plan, device_of, make_plan
@@ -29,6 +30,7 @@ from fallline.study.target import Target
 from fallline.study.values import parse_like
 from fallline.suggestions import unknown
 from fallline.training import Budget, Member
+from fallline.training.training import stepper
 
 DEFAULT_BATCH_SIZE = 64
 
@@ -109,6 +111,7 @@ def make_study(
     for problem in spec.problems:
         _check_target(problem, prepared[problem.name])
     _check_batches(spec, prepared)
+    _prove(contenders)
     models = _rehearse(members, prepared, spec.seed)
     plan = make_plan(members, prepared, budget, place, runner, threads)
     return Study(
@@ -232,6 +235,16 @@ def _check_batches(spec: Specification, problems: Mapping[str, Prepared]) -> Non
                 raise InputError(f"batch size {size} is larger than the {prepared.train.rows} training rows of {name}.")
 
 
+def _prove(contenders: Sequence[Contender]) -> None:
+    """Rules that are not fallline's own must run and be pure before they are compared."""
+    for c in contenders:
+        if not isinstance(c.algorithm, Rule) or c.kind in BUILT_IN.values():
+            continue
+        findings = check(c.algorithm).findings[:3]
+        if broken := next((finding for finding in findings if not finding.passed), None):
+            raise InputError(f"{c.label} cannot be compared. {broken.what}: {broken.detail}")
+
+
 def _rehearse(members: Sequence[Member], problems: Mapping[str, Prepared], seed: int) -> dict[str, list[str]]:
     """Try every model with every batch size, and one step of every optimizer with it; each setting is made.
 
@@ -269,7 +282,7 @@ def _one_step(member: Member, problem: Prepared, model: nn.Module, batch: Any) -
 
     with forked(problem.device):
         try:
-            optimizer.step(closure)
+            stepper(optimizer)(closure)
         except InputError:
             raise
         except Exception as error:

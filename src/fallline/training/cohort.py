@@ -76,7 +76,7 @@ def train_cohort(
             if done in evaluations:
                 paused = time.perf_counter()
                 for training in active:
-                    training.evaluate()
+                    training.evaluate(judged=done % steps_per_epoch == 0 or done == total)
                 elsewhere += time.perf_counter() - paused
             if tick is not None and (done in evaluations or done % 50 == 0):
                 tick(done)

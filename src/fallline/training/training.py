@@ -1,5 +1,6 @@
 """One training in progress: a model, its optimizer, and what it has recorded."""
 
+import inspect
 import math
 import time
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fallline.optim import Optimizer
 from fallline.problems.objective import rows
 from fallline.problems.prepared import Prepared, initial_model
 from fallline.randomness import key, seed_global
@@ -30,6 +32,7 @@ class Training:
         parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.parameters = parameters
         self.optimizer = member.make_optimizer(parameters, noise_seed=key(seed, "noise", member.seed) % 2**63)
+        self._take_step = stepper(self.optimizer)
         self.curve = Curve()
         self.outcome: Outcome | None = None
         self.done = 0
@@ -44,7 +47,7 @@ class Training:
         began = time.perf_counter()
         self.done += 1
         self.samples += rows(batch)
-        loss: Any = self.optimizer.step(self._closure(batch))
+        loss: Any = self._take_step(self._closure(batch))
         self._losses.append(loss.detach())
         self.seconds += time.perf_counter() - began
 
@@ -58,8 +61,10 @@ class Training:
 
         return closure
 
-    def evaluate(self) -> None:
-        """Record losses and metrics of every split; a training that has diverged ends here."""
+    def evaluate(self, judged: bool = False) -> None:
+        """Record losses and metrics of every split. A training whose numbers are no longer finite ends here, and
+        where it is `judged` one whose loss is far above its start.
+        """
         batch_losses = torch.stack(self._losses).double().cpu() if self._losses else None
         row: dict[str, float] = {"step": self.done, "samples": self.samples}
         row["batch_loss"] = math.nan if batch_losses is None else float(batch_losses.mean())
@@ -68,10 +73,10 @@ class Training:
             for name, value in evaluate(self.model, self.problem.objective, data).items():
                 row[f"{split}_{name}"] = value
         self.curve.append(row)
-        self.outcome = self._divergence(batch_losses, row["train_loss"])
+        self.outcome = self._divergence(batch_losses, row["train_loss"], judged)
         self._losses = []
 
-    def _divergence(self, batch_losses: Tensor | None, train_loss: float) -> Outcome | None:
+    def _divergence(self, batch_losses: Tensor | None, train_loss: float, judged: bool) -> Outcome | None:
         if batch_losses is not None and not bool((finite := torch.isfinite(batch_losses)).all()):
             first = int((~finite).nonzero()[0])
             step = self.done - len(batch_losses) + 1 + first
@@ -84,7 +89,7 @@ class Training:
                 Ending.DIVERGED, self.done, f"the training loss was {_name(train_loss)} after step {self.done}"
             )
         start = self.curve["train_loss"][0]
-        if self.done and start > 0 and train_loss > DIVERGED_ABOVE * start:
+        if judged and start > 0 and train_loss > DIVERGED_ABOVE * start:
             return Outcome(
                 Ending.DIVERGED,
                 self.done,
@@ -111,3 +116,22 @@ def _name(value: float) -> str:
     if math.isnan(value):
         return "NaN"
     return "infinite" if math.isinf(value) else f"{value:.4g}"
+
+
+def stepper(optimizer: torch.optim.Optimizer) -> Callable[[Callable[[], Any]], Any]:
+    """How an optimizer is stepped: a function of the closure that returns the loss at the step's beginning.
+
+    A rule of ours is given the closure, and so is an optimizer that cannot do without (LBFGS). Others are stepped
+    as in an ordinary loop: many declare a closure and do not call it, or forget to return its loss.
+    """
+    parameter = inspect.signature(optimizer.step).parameters.get("closure")
+    must = parameter is not None and parameter.default is inspect.Parameter.empty
+    if must or isinstance(optimizer, Optimizer):
+        return optimizer.step
+
+    def step(closure: Callable[[], Any]) -> Any:
+        loss = closure()
+        optimizer.step()
+        return loss
+
+    return step
