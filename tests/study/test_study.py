@@ -394,6 +394,11 @@ def test_the_next_command_keeps_all_that_was_asked(tmp_path):
                   "--batch-size 32", "--steps 5", "--seed 7", "--validation 0.3", "--order fixed",
                   "--target 'train_loss<=0.1'", "--evaluate-every 2", "--seeds 10"):  # fmt: skip
         assert words in command
+    whole = fl.compare(
+        "digits", ["sgd:lr=0.1"], steps=1, seeds=1, validation=0, threads=1, progress=False, store=tmp_path / "d"
+    )
+    assert "--target" not in whole.next_command()
+    assert "--validation" not in whole.next_command()
     lost = compare(tmp_path, optimizers=["sgd:lr=1e20"], store=tmp_path / "lost")
     assert lost.next_command() is None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fallline.study.results import StudyResults
-from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification
+from fallline.study.specification import OptimizerSpecification, ProblemSpecification
 from fallline.study.study import DEFAULT_BATCH_SIZE
 
 CLOSER = 3.0
@@ -35,7 +35,7 @@ def next_command(results: StudyResults) -> str | None:
     words += [word for name in spec.factors for word in ("--vary", f"{name}={winner.factors[name]}")]
     if winner.batch_size not in (None, DEFAULT_BATCH_SIZE):
         words += ["--batch-size", str(winner.batch_size)]
-    return shlex.join([*words, *_options(spec, results.environment), "--seeds", str(SEEDS)])
+    return shlex.join([*words, *_options(results), "--seeds", str(SEEDS)])
 
 
 def _problem(problem: ProblemSpecification) -> str:
@@ -61,16 +61,20 @@ def _spelled(value: Any) -> str:
     return str(value).replace(" ", "")
 
 
-def _options(spec: Specification, environment: Mapping[str, Any]) -> list[str]:
+def _options(results: StudyResults) -> list[str]:
+    spec = results.specification
+    targets = {p.target for p in spec.problems}
+    met = all(row.steps_to_target is not None for row in results.ranking)
     given = {
         "--epochs": spec.epochs,
         "--steps": spec.steps,
         "--evaluate-every": spec.evaluate_every,
         "--seed": spec.seed or None,
-        "--validation": spec.validation,
+        # Rates are to be chosen: where nothing was held out before, the default is.
+        "--validation": spec.validation or None,
         "--order": None if spec.order == "reshuffle" else spec.order,
-        "--target": spec.problems[0].target if len({p.target for p in spec.problems}) == 1 else None,
+        "--target": spec.problems[0].target if met and len(targets) == 1 else None,
         "--device": None if spec.device == "cpu" else spec.device,
-        "--data-dir": environment.get("data_dir"),
+        "--data-dir": results.environment.get("data_dir"),
     }
     return [word for option, value in given.items() if value is not None for word in (option, str(value))]
