@@ -1,8 +1,4 @@
 import math
-import os
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 
@@ -14,37 +10,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import fallline as fl
 from fallline.errors import InputError
-from fallline.study import advice, read_results
-
-X = torch.linspace(-1, 1, 40)[:, None]
-
-
-def line(**changes):
-    given = {"model": lambda: nn.Linear(1, 1), "loss": mse_loss, "train": (X, 2 * X + 1), "name": "line"}
-    return fl.Problem(**{**given, **changes})
-
-
-def compare(tmp_path, problem=None, optimizers=("sgd", "adam"), **changes):
-    given = {
-        "lrs": [0.01, 0.1],
-        "epochs": 2,
-        "seeds": 2,
-        "threads": 1,
-        "progress": False,
-        "store": tmp_path / "s",
-    }
-    return fl.compare(problem or line(), optimizers, **{**given, **changes})
-
-
-def curves(results):
-    return {record.key: record.curve.columns for record in results.records}
-
-
-def same(a, b):
-    """Equal bits, NaN included."""
-    return {k: {n: [x.hex() for x in map(float, v)] for n, v in c.items()} for k, c in a.items()} == {
-        k: {n: [x.hex() for x in map(float, v)] for n, v in c.items()} for k, c in b.items()
-    }
+from fallline.study import advice
+from tests.study.studies import X, compare, curves, line, same
 
 
 def test_members_are_all_combinations(tmp_path):
@@ -199,71 +166,6 @@ def test_a_finished_study_is_not_trained_again_and_another_is_refused(tmp_path):
         compare(tmp_path, line(train=(X, 3 * X)))
 
 
-def test_an_interrupted_study_goes_on_bit_for_bit(tmp_path):
-    class Stop(Exception):
-        pass
-
-    class StopsAfterThree:
-        ended = 0
-
-        def begin(self, members, ended, steps):
-            pass
-
-        def advance(self, steps):
-            pass
-
-        def say(self, message):
-            pass
-
-        def close(self):
-            pass
-
-        def end(self, record, steps_left):
-            self.ended += 1
-            if self.ended == 3:
-                raise Stop
-
-    whole = compare(tmp_path, store=tmp_path / "whole")
-    with pytest.raises(Stop) as caught:
-        compare(tmp_path, progress=StopsAfterThree())
-    assert "3 of 8 members have ended" in caught.value.__notes__[0]
-    assert len(read_results(tmp_path / "s").records) == 3
-    assert same(curves(compare(tmp_path)), curves(whole))
-
-
-TWO = """
-import torch, fallline as fl
-def make(classes=0, data_dir=None):
-    x = torch.linspace(-1, 1, 40)[:, None]
-    if classes:
-        own = {"loss": torch.nn.functional.cross_entropy, "metrics": {"accuracy": fl.problems.accuracy}}
-        return fl.Problem(model=lambda: torch.nn.Linear(1, 2), train=(x, (x > 0).long().flatten()), name="signs",
-                          target="validation_accuracy>=0.9", **own)
-    return fl.Problem(model=lambda: torch.nn.Linear(1, 1), loss=torch.nn.MSELoss(), train=(x, x), name="line")
-def signs(): return make(2)
-"""
-
-
-def test_a_study_can_go_on_from_another_folder_with_data_elsewhere(tmp_path, monkeypatch):
-    (tmp_path / "two.py").write_text(TWO)
-    monkeypatch.chdir(tmp_path)
-    problems = ["two.py:make", "two.py:signs"]
-    first = compare(tmp_path, problems, ["sgd"], data_dir=tmp_path / "old")
-    assert [row.steps_to_target is None for row in first.ranking] == [True, False]
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    again = fl.resume(tmp_path / "s", progress=False, data_dir=tmp_path / "new")
-    assert same(curves(first), curves(again))
-
-
-def test_values_that_are_no_numbers_can_be_tried_and_resumed(tmp_path, monkeypatch):
-    (tmp_path / "two.py").write_text(TWO)
-    monkeypatch.chdir(tmp_path)
-    results = compare(tmp_path, "two.py:make", ["torch.optim.Adam:betas=(0.8,0.9)|(0.9,0.99),foreach=false"])
-    assert {tuple(record["hyperparameters"]["betas"]) for record in results.records} == {(0.8, 0.9), (0.9, 0.99)}
-    assert len(fl.resume(tmp_path / "s", progress=False).records) == 8
-
-
 def test_everything_is_tried_before_anything_is_trained(tmp_path):
     def model(width=2):
         return nn.Linear(1, 1) if width == 2 else nn.Linear(1, width)
@@ -277,89 +179,11 @@ def test_everything_is_tried_before_anything_is_trained(tmp_path):
     assert not (tmp_path / "s").exists()
 
 
-@pytest.mark.parametrize(
-    "optimizer",
-    [
-        "sgd", "momentum:nesterov=true", "adam:weight_decay=1e-3", "adagrad:eps_inside_root=true", "adamw",
-        "torch.optim.NAdam", "torch.optim.Adam:betas=(0.8,0.9)",
-        fl.wrappers.L2(fl.rules.Adam(lr=0.1), 0.1), fl.wrappers.Maximize(fl.rules.SGD(lr=0.1)),
-        fl.wrappers.DecoupledDecay(fl.wrappers.Maximize(fl.rules.RMSprop(momentum=0.9)), 0.5),
-    ],
-)  # fmt: skip
-def test_the_line_to_paste_makes_the_optimizer(tmp_path, optimizer):
-
-    best = compare(tmp_path, optimizers=[optimizer], lrs=[0.05], epochs=1).best()
-    start, ours, theirs = torch.full((3,), 0.5), [], []
-    for results, make in (
-        (ours, lambda p: best.results.study.members[0].make_optimizer([p])),
-        (theirs, lambda p: eval(best.code, {"torch": torch, "fallline": fl, "model": Parameters(p)})),
-    ):
-        p = nn.Parameter(start.clone())
-        made = make(p)
-        for step in range(3):
-            p.grad = torch.tensor([0.1, -0.2, 0.3]) * (step + 1)
-            made.step()
-        results.append(p.detach())
-    assert torch.allclose(ours[0], theirs[0], rtol=1e-6)
-
-
-class Parameters:
-    def __init__(self, p):
-        self.p = p
-
-    def parameters(self):
-        return [self.p]
-
-
 def test_one_thing_serves_where_several_may_be_given(tmp_path):
     results = fl.compare(
         line(), fl.rules.Adam, lrs=0.1, batch_sizes=8, epochs=1, seeds=1, progress=False, store=str(tmp_path / "s")
     )
     assert len(results.records) == 1
-
-
-SCRIPT = """
-import sys, torch, fallline as fl
-from torch import nn
-def problem():
-    x = torch.linspace(-1, 1, 400)[:, None]
-    model = lambda: nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.2), nn.Tanh(), nn.Linear(8, 1))
-    return fl.Problem(model=model, loss=nn.MSELoss(), train=(x, x**3), name="curve")
-"""
-
-
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_signals_lose_nothing(tmp_path, sent):
-    script = tmp_path / "mine.py"
-    script.write_text(SCRIPT)
-    words = [f"{script}:problem", "-o", "sgd:lr=0.01|0.1", "-o", "adam:lr=0.01|0.1", "--epochs", "40", "--seeds", "2"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fallline", "compare", *words, "--threads", "1", "--quiet", "--store", tmp_path / "cut"],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    weights = tmp_path / "cut" / "weights"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        if weights.is_dir() and len(list(weights.iterdir())) >= 2:
-            break
-        time.sleep(0.02)
-    os.kill(process.pid, sent)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[sent], errors
-    if sent != signal.SIGKILL:
-        assert "fallline resume" in errors
-    assert 0 < len(read_results(tmp_path / "cut").records) < 8
-    resumed = fl.resume(tmp_path / "cut", progress=False)
-    optimizers = ["sgd:lr=0.01|0.1", "adam:lr=0.01|0.1"]
-    whole = fl.compare(
-        f"{script}:problem", optimizers, epochs=40, seeds=2, threads=1, progress=False, store=tmp_path / "whole"
-    )
-    assert same(curves(resumed), curves(whole))
-    script.write_text(SCRIPT.replace("0.2", "0.3"))
-    with pytest.raises(InputError, match="changed since it began"):
-        fl.resume(tmp_path / "cut", progress=False)
 
 
 def test_json_has_the_fixed_part_and_only_finite_numbers(tmp_path):

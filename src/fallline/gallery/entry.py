@@ -1,12 +1,12 @@
 """What a gallery is made of: entries that run, and the checks that they leave behind."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fallline.errors import InputError
+from fallline.plain import finite
 
 Numbers = float | Sequence[float]
 
@@ -24,8 +24,8 @@ class Check:
         """The check in plain values; non-finite numbers are None."""
         return {
             "what": self.what,
-            "expected": _finite(self.expected),
-            "measured": _finite(self.measured),
+            "expected": finite(self.expected),
+            "measured": finite(self.measured),
             "passed": self.passed,
         }
 
@@ -187,9 +187,3 @@ def _readable(measured: Numbers) -> float | list[float]:
     if isinstance(measured, int | float):
         return float(f"{measured:.7g}")
     return [float(f"{value:.7g}") for value in measured]
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from fallline.plain import finite
 from fallline.report.colors import looks
 from fallline.report.panels import Panel, panels
 from fallline.report.series import median_curve, tried_values, tuned_numbers
 from fallline.report.words import quantity_text, setting_text
 from fallline.study import Record, Row, StudyResults
 from fallline.study.record import less_is_better
-from fallline.study.specification import finite
 
 
 def embedded(results: StudyResults) -> str:

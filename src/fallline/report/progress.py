@@ -10,10 +10,10 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
+from fallline.plain import canonical
 from fallline.report.words import counted, number, quantity_text, value_text
 from fallline.study import Record, Watcher
 from fallline.study.ranking import GROUP, selected_on
-from fallline.study.specification import canonical
 from fallline.study.statistics import median_interval
 
 EVERY = 5.0

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fallline.plain import canonical
 from fallline.study.record import Record
-from fallline.study.specification import canonical
 from fallline.study.statistics import Interval, median_interval
 from fallline.study.target import Target
 from fallline.training import first_reached

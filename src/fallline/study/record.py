@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from fallline.study.specification import canonical
+from fallline.plain import canonical
 from fallline.training import Curve, Member, Outcome, Trained
 
 _LESS_IS_BETTER = (

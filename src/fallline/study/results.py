@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from fallline.errors import InputError
+from fallline.plain import finite
 from fallline.study.paste import paste_line
 from fallline.study.ranking import Row, rank
 from fallline.study.record import Record
-from fallline.study.specification import Specification, finite
+from fallline.study.specification import Specification
 from fallline.study.statistics import Interval
 from fallline.study.store import Store
 from fallline.study.target import Target

@@ -1,9 +1,6 @@
 """What is asked for: a study in plain data, the same from Python, the command line and the store."""
 
-import json
-import math
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -65,10 +62,6 @@ class Specification(_Plain):
             raise ValueError("give either epochs or steps")
         return self
 
-    def digest(self) -> str:
-        """A digest of all that is asked for."""
-        return blake2b(self.model_dump_json().encode(), digest_size=16).hexdigest()
-
 
 def specification(**fields: Any) -> Specification:
     """A checked specification; all that is wrong with it is said in one InputError."""
@@ -83,26 +76,6 @@ def specification(**fields: Any) -> Specification:
             if not any(place != problem["loc"] and place[: len(problem["loc"])] == problem["loc"] for place in places)
         ]
         raise InputError("; ".join(lines) + ".") from None
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys: equal things give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-
-
-def finite(value: Any) -> Any:
-    """Plain values with None for the numbers that JSON does not have.
-
-    >>> finite({"loss": float("inf"), "steps": (1, 2.0)})
-    {'loss': None, 'steps': [1, 2.0]}
-    """
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value
 
 
 def _line(problem: Any) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from fallline.errors import InputError, describe_failure
+from fallline.plain import canonical
 from fallline.problems import Prepared, prepare, rehearse
 from fallline.problems.kept import Kept, digest
 from fallline.proof import check
@@ -19,13 +20,7 @@ from fallline.study.contenders import BUILT_IN, Contender, contender, distinguis
 from fallline.study.environment import environment
 from fallline.study.named import NamedProblem, load_named
 from fallline.study.plan import Plan, device_of, make_plan
-from fallline.study.specification import (
-    OptimizerSpecification,
-    ProblemSpecification,
-    Specification,
-    canonical,
-    specification,
-)
+from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification, specification
 from fallline.study.target import Target
 from fallline.study.values import parse_like
 from fallline.suggestions import unknown

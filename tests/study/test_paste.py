@@ -1,0 +1,40 @@
+import pytest
+import torch
+from torch import nn
+
+import fallline as fl
+from tests.study.studies import compare
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "sgd", "momentum:nesterov=true", "adam:weight_decay=1e-3", "adagrad:eps_inside_root=true", "adamw",
+        "torch.optim.NAdam", "torch.optim.Adam:betas=(0.8,0.9)",
+        fl.wrappers.L2(fl.rules.Adam(lr=0.1), 0.1), fl.wrappers.Maximize(fl.rules.SGD(lr=0.1)),
+        fl.wrappers.DecoupledDecay(fl.wrappers.Maximize(fl.rules.RMSprop(momentum=0.9)), 0.5),
+    ],
+)  # fmt: skip
+def test_the_line_to_paste_makes_the_optimizer(tmp_path, optimizer):
+
+    best = compare(tmp_path, optimizers=[optimizer], lrs=[0.05], epochs=1).best()
+    start, ours, theirs = torch.full((3,), 0.5), [], []
+    for results, make in (
+        (ours, lambda p: best.results.study.members[0].make_optimizer([p])),
+        (theirs, lambda p: eval(best.code, {"torch": torch, "fallline": fl, "model": Parameters(p)})),
+    ):
+        p = nn.Parameter(start.clone())
+        made = make(p)
+        for step in range(3):
+            p.grad = torch.tensor([0.1, -0.2, 0.3]) * (step + 1)
+            made.step()
+        results.append(p.detach())
+    assert torch.allclose(ours[0], theirs[0], rtol=1e-6)
+
+
+class Parameters:
+    def __init__(self, p):
+        self.p = p
+
+    def parameters(self):
+        return [self.p]
