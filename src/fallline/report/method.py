@@ -9,6 +9,7 @@ from fallline.report.panels import condition
 from fallline.report.tables import quantity_cells, reported
 from fallline.report.words import counted, listed, number, quantity_text, setting_text, value_text
 from fallline.study import Row, StudyResults
+from fallline.training.training import DIVERGED_ABOVE
 
 
 def headline(results: StudyResults, problem: str) -> str:
@@ -59,7 +60,7 @@ def method(results: StudyResults) -> list[str]:
         f"{order}; so optimizers are compared on equal chances.",
         _selection(results),
         "A training has diverged when its loss or its parameters were no longer finite, or when its training loss at "
-        "an evaluation was above 10 times its start. Diverged trainings are counted as the worst result and never "
+        f"an epoch's end was above {DIVERGED_ABOVE:g} times its start. Diverged trainings are counted as the worst result and never "
         f"dropped; here {_divergences(results)}.",
         "All statements hold for the optimizers as tuned here, with these values tried and this budget.",
     ]

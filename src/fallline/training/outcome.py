@@ -21,5 +21,5 @@ class Outcome:
 
     @property
     def diverged(self) -> bool:
-        """Whether the loss or the parameters became non-finite, or the loss ten times its start."""
+        """Whether the loss or the parameters became non-finite, or the loss far above its start."""
         return self.ending is Ending.DIVERGED
