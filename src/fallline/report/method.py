@@ -60,8 +60,8 @@ def method(results: StudyResults) -> list[str]:
         f"{order}; so optimizers are compared on equal chances.",
         _selection(results),
         "A training has diverged when its loss or its parameters were no longer finite, or when its training loss at "
-        f"an epoch's end was above {DIVERGED_ABOVE:g} times its start. Diverged trainings are counted as the worst result and never "
-        f"dropped; here {_divergences(results)}.",
+        f"an epoch's end was above {DIVERGED_ABOVE:g} times its start. Diverged trainings are counted as the worst "
+        f"result and never dropped; here {_divergences(results)}.",
         "All statements hold for the optimizers as tuned here, with these values tried and this budget.",
     ]
 
