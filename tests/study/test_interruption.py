@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 import fallline as fl
 from fallline.errors import InputError
@@ -67,6 +68,35 @@ def test_a_study_can_go_on_from_another_folder_with_data_elsewhere(tmp_path, mon
     monkeypatch.chdir(tmp_path / "elsewhere")
     again = fl.resume(tmp_path / "s", progress=False, data_dir=tmp_path / "new")
     assert same(curves(first), curves(again))
+
+
+def test_a_study_goes_on_with_the_threads_of_its_plan(tmp_path):
+    class Counts:
+        def __init__(self, stop):
+            self.stop, self.threads = stop, []
+
+        def begin(self, members, ended, steps):
+            pass
+
+        def advance(self, steps):
+            pass
+
+        def say(self, message):
+            pass
+
+        def close(self):
+            pass
+
+        def end(self, record, steps_left):
+            self.threads.append(torch.get_num_threads())
+            if self.stop:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(tmp_path, threads=2, progress=Counts(stop=True))
+    counts = Counts(stop=False)
+    compare(tmp_path, threads=1, progress=counts)
+    assert counts.threads == [2] * 7
 
 
 SCRIPT = """

@@ -90,19 +90,11 @@ def contender(
         grid.update({field: values for field, values in searched.items() if field in kinds})
     for field, values in wanted.items():
         if field in kinds:
-            grid[field] = tuple(
-                value
-                for given_value in values
-                for value in (
-                    parse_values(given_value, kinds[field], label, field)
-                    if isinstance(given_value, str) and kinds[field].type is not str
-                    else (given_value,)
-                )
-            )
+            grid[field] = tuple(v for value in values for v in _parsed(value, kinds[field], label, field))
     for field, written in settings.items():
         if field not in kinds:
-            known = [*kinds, "weight_decay"] if isinstance(algorithm, Rule) else list(kinds)
-            raise InputError(unknown(field, known, f"hyperparameter of {label}"))
+            further = {"weight_decay"} - kinds.keys() if isinstance(algorithm, Rule) else set()
+            raise InputError(unknown(field, [*kinds, *further], f"hyperparameter of {label}"))
         grid[field] = parse_values(written, kinds[field], label, field)
     grid = {field: distinct(_checked(label, kinds, field, values), label, field) for field, values in grid.items()}
     return Contender(label, algorithm, grid, absolute(name) if name is not None else reference(found))
@@ -125,7 +117,7 @@ def resolve(name: str) -> Any:
     if name.lower() in BUILT_IN:
         return BUILT_IN[name.lower()]
     place, _, attribute = name.rpartition(":")
-    if place.endswith(".py") or place:
+    if place:
         return load_object(f"{place}:{attribute}")
     module, _, attribute = name.rpartition(".")
     if module and attribute != "py":
@@ -179,6 +171,13 @@ def reference(algorithm: Any) -> str | None:
     if getattr(torch.optim, kind.__name__, None) is kind:
         return f"torch.optim:{kind.__name__}"
     return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _parsed(value: Any, kind: Kind, label: str, name: str) -> tuple[Any, ...]:
+    """The values that one given value stands for: text is read as on the command line."""
+    if isinstance(value, str) and kind.type is not str:
+        return parse_values(value, kind, label, name)
+    return (value,)
 
 
 def wrappers_of(algorithm: Algorithm) -> tuple[str, ...]:
