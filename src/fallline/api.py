@@ -24,6 +24,7 @@ from fallline.study import (
     rebuild,
     run,
 )
+from fallline.study.conditions import known_factors
 from fallline.study.weights import load_weights
 from fallline.suggestions import unknown
 
@@ -99,6 +100,8 @@ def compare(
     *,
     lrs: Sequence[float] | None = None,
     vary: Mapping[str, Sequence[Any]] | None = None,
+    schedules: Sequence[Any] | None = None,
+    penalise: Any = "weights",
     batch_sizes: Sequence[int] | None = None,
     epochs: int | None = None,
     steps: int | None = None,
@@ -120,9 +123,15 @@ def compare(
 
     `problem` is a built-in name (`digits`, `mnist:hidden=500`), `file.py:name`, a Problem, or several of them.
     `optimizers` are names, rules, classes of rules or of torch optimizers: an instance is taken as it is, a name
-    or class is tuned over its search space; `lrs` are the learning rates that all of them try instead. `vary` maps
-    factors of the problem or hyperparameters to values. `validation` is the fraction of the training rows that selects
-    (default: a fifth); test data are only reported. `target` is a condition such as `test_accuracy>=0.97` whose
+    or class is tuned over its search space; `lrs` are the learning rates that all of them try instead.
+
+    `vary` maps names to values. Hyperparameters of optimizers are tuned; factors of the problem (`dropout`) and
+    treatments (`l1`, `l2`, `decoupled_decay`, `gradient_noise`, `clip_value`, `clip_norm`, `clip_global_norm`,
+    `label_smoothing`, `patience`) are compared, and so are `schedules` (`cosine:warmup=0.1`, or objects). `penalise`
+    says which parameters penalties act on: "weights", "all", or a function of (name, parameter, module).
+
+    `validation` is the fraction of the training rows that selects (default: a fifth); test data are only reported.
+    `target` is a condition such as `test_accuracy>=0.97` whose
     first step is reported. `store` is a folder: one that holds this study is continued; the default is a new
     folder under `runs/`.
 
@@ -138,7 +147,7 @@ def compare(
     >>> folder.cleanup()
     """
     problems = [named(one, data_dir) for one in _several(problem)]
-    factors_known = sorted({name for p in problems for name in p.problem.factors})
+    factors_known = sorted(known_factors([p.problem for p in problems]))
     factors, varied = _split({name: _several(values) for name, values in (vary or {}).items()}, factors_known)
     rates = None if lrs is None else _several(lrs)
     contenders = [contender(one, rates, varied) for one in _several(optimizers)]
@@ -147,6 +156,8 @@ def compare(
         problems,
         contenders,
         factors=factors,
+        schedules=("constant",) if schedules is None else _several(schedules),
+        penalise=penalise,
         batch_sizes=None if batch_sizes is None else _several(batch_sizes),
         target=target,
         device=device,

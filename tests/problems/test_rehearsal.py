@@ -13,6 +13,7 @@ X = torch.linspace(-1, 1, 40)[:, None]
 
 def rehearsed(batch_size=8, factors=None, **changes):
     given = {"model": lambda: nn.Linear(1, 1), "loss": mse_loss, "train": (X, 2 * X), "name": "line"}
+    given["factors"] = dict.fromkeys(factors or {}, "default")
     ready = prepare(Problem(**{**given, **changes}), 0, CPU)
     return rehearse(ready, 0, factors or {}, batch_size)
 

@@ -20,7 +20,7 @@ def test_the_line_to_paste_makes_the_optimizer(tmp_path, optimizer):
     best = compare(tmp_path, optimizers=[optimizer], lrs=[0.05], epochs=1).best()
     start, ours, theirs = torch.full((3,), 0.5), [], []
     for results, make in (
-        (ours, lambda p: best.results.study.members[0].make_optimizer([p])),
+        (ours, lambda p: best.results.study.members[0].make_optimizer(nn.ParameterList([p]))),
         (theirs, lambda p: eval(best.code, {"torch": torch, "fallline": fl, "model": Parameters(p)})),
     ):
         p = nn.Parameter(start.clone())

@@ -27,8 +27,20 @@ def compare(
     ] = None,
     vary: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=A,B,...", help="A factor of the problem or a hyperparameter. May be repeated."),
+        typer.Option(
+            metavar="KEY=A,B,...",
+            help="A factor (dropout, l1, patience, ...) or a hyperparameter. May be repeated.",
+        ),
     ] = None,
+    schedule: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:key=value,...]", help="Learning-rate schedule: cosine:warmup=0.1, ... May be repeated."
+        ),
+    ] = None,
+    penalise: Annotated[
+        str, typer.Option(metavar="weights|all|FILE.py:RULE", help="Which parameters l1, l2 and decay act on.")
+    ] = "weights",
     batch_size: Annotated[str | None, typer.Option(metavar="N,...", help="Batch sizes; 64 by default.")] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Epochs of every training; 10 by default.")] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Updates of every training, instead.")] = None,
@@ -71,6 +83,8 @@ def compare(
         optimizer or api.CLASSICAL,
         lrs=None if lr is None else parse_rates(lr),
         vary=_varied(vary or []),
+        schedules=schedule,
+        penalise=penalise,
         batch_sizes=None if batch_size is None else _whole_numbers(batch_size, "--batch-size"),
         epochs=epochs,
         steps=steps,

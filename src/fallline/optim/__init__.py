@@ -5,6 +5,12 @@ from typing import TYPE_CHECKING, Any
 from fallline import rules as _rules
 from fallline.optim.face import face as face
 from fallline.optim.optimizer import Optimizer as Optimizer
+from fallline.optim.weights import every_parameter as every_parameter
+from fallline.optim.weights import is_weight as is_weight
+from fallline.optim.weights import weights_only as weights_only
+from fallline.optim.weights import every_parameter as every_parameter
+from fallline.optim.weights import is_weight as is_weight
+from fallline.optim.weights import weights_only as weights_only
 
 if TYPE_CHECKING:
 
@@ -17,4 +23,4 @@ _faces = {
     if isinstance(rule, type) and issubclass(rule, _rules.Rule) and rule is not _rules.Rule
 }
 globals().update(_faces)
-__all__ = ["Optimizer", "face", *_faces]
+__all__ = ["Optimizer", "every_parameter", "face", "is_weight", "weights_only", *_faces]

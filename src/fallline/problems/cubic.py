@@ -24,13 +24,13 @@ def cubic(hidden: str | int | Sequence[int] = "20", rows: int = 1500, noise: flo
     x = torch.linspace(-1, 1, rows)[:, None]
     y = x**3 + noise * torch.randn(x.shape, generator=torch_stream(0, "cubic noise"))
 
-    def model(hidden: Any = sizes) -> nn.Module:
-        return mlp((1, *hidden_sizes(hidden), 1))
+    def model(hidden: Any = sizes, dropout: float = 0.0, batch_norm: bool = False) -> nn.Module:
+        return mlp((1, *hidden_sizes(hidden), 1), dropout=dropout, batch_norm=batch_norm)
 
     return Problem(
         model=model,
         loss=mse_loss,
         train=(x, y),
-        factors={"hidden": "-".join(map(str, sizes))},
+        factors={"hidden": "-".join(map(str, sizes)), "dropout": 0.0, "batch_norm": False},
         name="cubic",
     )

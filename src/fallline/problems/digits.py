@@ -34,8 +34,8 @@ def digits(hidden: str | int | Sequence[int] = "64") -> Problem:
     train, test = order[TEST_ROWS:], order[:TEST_ROWS]
     sizes = hidden_sizes(hidden)
 
-    def model(hidden: Any = sizes) -> nn.Module:
-        return mlp((64, *hidden_sizes(hidden), 10))
+    def model(hidden: Any = sizes, dropout: float = 0.0, batch_norm: bool = False) -> nn.Module:
+        return mlp((64, *hidden_sizes(hidden), 10), dropout=dropout, batch_norm=batch_norm)
 
     return Problem(
         model=model,
@@ -43,7 +43,7 @@ def digits(hidden: str | int | Sequence[int] = "64") -> Problem:
         train=(images[train], labels[train]),
         test=(images[test], labels[test]),
         metrics={"accuracy": accuracy},
-        factors={"hidden": "-".join(map(str, sizes))},
+        factors={"hidden": "-".join(map(str, sizes)), "dropout": 0.0, "batch_norm": False},
         name="digits",
         target="validation_accuracy>=0.95",
     )

@@ -57,8 +57,8 @@ def mnist(
     def images(part: str) -> Tensor:
         return (parts[part].flatten(1).float() / 255 - shift) / scale
 
-    def model(hidden: Any = sizes) -> nn.Module:
-        return mlp((784, *hidden_sizes(hidden), 10))
+    def model(hidden: Any = sizes, dropout: float = 0.0, batch_norm: bool = False) -> nn.Module:
+        return mlp((784, *hidden_sizes(hidden), 10), dropout=dropout, batch_norm=batch_norm)
 
     return Problem(
         model=model,
@@ -66,7 +66,7 @@ def mnist(
         train=(images("train images"), parts["train labels"].long()),
         test=(images("test images"), parts["test labels"].long()),
         metrics={"accuracy": accuracy},
-        factors={"hidden": "-".join(map(str, sizes))},
+        factors={"hidden": "-".join(map(str, sizes)), "dropout": 0.0, "batch_norm": False},
         name="mnist",
         target="validation_accuracy>=0.97",
     )

@@ -8,16 +8,27 @@ from torch import nn
 from fallline.errors import InputError
 
 
-def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
-    """A fully connected network with an activation between its layers: sizes (inputs, hidden..., outputs).
+def mlp(
+    sizes: Sequence[int], activation: type[nn.Module] = nn.ReLU, dropout: float = 0.0, batch_norm: bool = False
+) -> nn.Sequential:
+    """A fully connected network: sizes (inputs, hidden..., outputs); after every hidden layer BatchNorm if asked for,
+    the activation, and dropout at a rate above 0.
 
     >>> [type(layer).__name__ for layer in mlp((2, 3, 1))]
     ['Linear', 'ReLU', 'Linear']
+    >>> [type(layer).__name__ for layer in mlp((2, 3, 1), dropout=0.5, batch_norm=True)]
+    ['Linear', 'BatchNorm1d', 'ReLU', 'Dropout', 'Linear']
     """
+    if not 0 <= dropout < 1:
+        raise InputError(f"dropout must be a rate in [0, 1); got {dropout!r}.")
+    *hidden, (last, outputs) = pairwise(sizes)
     layers: list[nn.Module] = []
-    for inputs, outputs in pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), activation()]
-    return nn.Sequential(*layers[:-1])
+    for inputs, size in hidden:
+        layers += [nn.Linear(inputs, size)]
+        layers += [nn.BatchNorm1d(size)] if batch_norm else []
+        layers += [activation()]
+        layers += [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(*layers, nn.Linear(last, outputs))
 
 
 def hidden_sizes(hidden: str | int | Sequence[int]) -> tuple[int, ...]:

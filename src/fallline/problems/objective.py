@@ -1,8 +1,8 @@
 """A problem's loss and metrics in one form: functions of a model and a batch."""
 
 import copy
-import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,17 +10,26 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from fallline.errors import InputError
-from fallline.problems.problem import Problem
+from fallline.problems.problem import Problem, parameters
 
 
 class Objective:
-    """What is minimised, and what is reported beside it."""
+    """What is minimised, and what is reported beside it.
 
-    def __init__(self, problem: Problem, device: torch.device) -> None:
-        loss = problem.loss
-        self._loss = copy.deepcopy(loss).to(device) if isinstance(loss, nn.Module) else loss
+    `factors` are those of a training: the loss gets the ones it takes (`label_smoothing`). Evaluations use an
+    objective without, so that all trainings are measured alike.
+    """
+
+    def __init__(self, problem: Problem, device: torch.device, factors: Mapping[str, Any] | None = None) -> None:
+        self._problem = problem
+        self._device = device
+        self._loss = _with_factors(problem.loss, device, problem.loss_factors(factors or {}))
         self._metrics = dict(problem.metrics)
         self._takes_model = takes_model(problem.loss)
+
+    def under(self, factors: Mapping[str, Any]) -> "Objective":
+        """The objective that a training with these factors minimises."""
+        return Objective(self._problem, self._device, factors) if self._problem.loss_factors(factors) else self
 
     @property
     def names(self) -> list[str]:
@@ -45,12 +54,16 @@ class Objective:
 
 def takes_model(loss: Callable[..., Any]) -> bool:
     """Whether a loss has the form `loss(model, batch)`: its first parameter is called `model`."""
-    function = loss.forward if isinstance(loss, nn.Module) else loss
-    try:
-        parameters: Mapping[str, Any] = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-    return next(iter(parameters), None) == "model"
+    return next(iter(parameters(loss.forward if isinstance(loss, nn.Module) else loss)), None) == "model"
+
+
+def _with_factors(loss: Callable[..., Any], device: torch.device, factors: Mapping[str, Any]) -> Callable[..., Any]:
+    if isinstance(loss, nn.Module):
+        own = copy.deepcopy(loss).to(device)
+        for name, value in factors.items():
+            setattr(own, name, value)
+        return own
+    return partial(loss, **factors) if factors else loss
 
 
 def split(batch: Any) -> tuple[tuple[Any, ...], Any]:

@@ -1,6 +1,7 @@
 """A problem: what is trained and how well it does. It knows nothing of rules."""
 
 import copy
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,9 @@ class Problem:
     """A model, its loss, its data, its metrics and its factors.
 
     `model` is a class or a callable without arguments, run once per seed; it also receives the `factors` (name ->
-    default value), such as hidden sizes. An `nn.Module` instance means these weights for every seed.
+    default value) that a study can vary, such as hidden sizes, a dropout rate, BatchNorm on or off. An `nn.Module`
+    instance means these weights for every seed. A factor that the loss takes and the model does not goes to the loss,
+    in training alone; `label_smoothing` is one of any loss that takes it, torch's cross-entropy for instance.
 
     `loss(output, target)` gets what the model makes of the inputs; a loss whose first parameter is called `model`
     is `loss(model, batch)`, for models with several inputs or dict batches. It returns the mean over the batch.
@@ -69,7 +72,40 @@ class Problem:
         """A new model with given factors; initial weights come from torch's global generator, or the instance's."""
         if isinstance(self.model, nn.Module):
             return copy.deepcopy(self.model)
-        model = self.model(**{**self.factors, **(factors or {})})
+        chosen = {name: (factors or {}).get(name, default) for name, default in self.factors.items()}
+        of_loss = self.loss_factors(chosen)
+        model = self.model(**{name: value for name, value in chosen.items() if name not in of_loss})
         if not isinstance(model, nn.Module):
             raise InputError(f"Problem {self.name!r}: model() must return an nn.Module; got {type(model).__name__}.")
         return model
+
+    def all_factors(self) -> dict[str, Any]:
+        """Every factor that can be varied with its default: those declared, and what the loss offers by itself."""
+        offered = {name: default for name, default in OF_THE_LOSS.items() if _loss_takes(self.loss, name)}
+        return {**offered, **self.factors}
+
+    def loss_factors(self, factors: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of some factors that go to the loss: it takes them, and the model does not."""
+        model = {} if isinstance(self.model, nn.Module) else parameters(self.model)
+        known = self.all_factors()
+        return {
+            name: value
+            for name, value in factors.items()
+            if name in known and name not in model and _loss_takes(self.loss, name)
+        }
+
+
+OF_THE_LOSS: Mapping[str, Any] = {"label_smoothing": 0.0}
+"""Factors that need no declaration where the loss takes them, with their defaults."""
+
+
+def parameters(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """The parameters that a callable can be given by name; none where it does not tell."""
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def _loss_takes(loss: Callable[..., Any], name: str) -> bool:
+    return hasattr(loss, name) if isinstance(loss, nn.Module) else name in parameters(loss)

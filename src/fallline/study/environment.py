@@ -15,7 +15,6 @@ import torch
 
 import fallline
 from fallline.problems import Prepared
-from fallline.study.contenders import Contender
 
 PACKAGES = ("torch", "numpy", "scipy")
 
@@ -23,11 +22,14 @@ PACKAGES = ("torch", "numpy", "scipy")
 def environment(
     problems: Mapping[str, Prepared],
     models: Mapping[str, Sequence[str]],
-    contenders: Iterable[Contender],
+    code: Iterable[Any],
     threads: int,
     command: str | None,
 ) -> dict[str, Any]:
-    """Versions, machine, threads, command, and the digests of data, initial models and code."""
+    """Versions, machine, threads, command, and the digests of data, initial models and code.
+
+    `code` are the classes and functions that results depend on beside the problems'.
+    """
     return {
         "fallline": fallline.__version__,
         "python": platform.python_version(),
@@ -41,7 +43,7 @@ def environment(
         "digests": {
             "data": {name: problem.digests for name, problem in problems.items()},
             "models": {name: list(digests) for name, digests in models.items()},
-            "code": {"fallline": _package_digest(), **_user_code(problems, contenders)},
+            "code": {"fallline": _package_digest(), **_user_code(problems, code)},
         },
     }
 
@@ -69,14 +71,11 @@ def moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [f"{name} {before.get(name)} -> {now.get(name)}" for name in names if before.get(name) != now.get(name)]
 
 
-def _user_code(problems: Mapping[str, Prepared], contenders: Iterable[Contender]) -> dict[str, str]:
-    objects: list[Any] = []
+def _user_code(problems: Mapping[str, Prepared], code: Iterable[Any]) -> dict[str, str]:
+    objects = list(code)
     for prepared in problems.values():
         problem = prepared.problem
         objects += [problem.model, problem.loss, *problem.metrics.values()]
-    for contender in contenders:
-        algorithm = contender.algorithm
-        objects.append(algorithm if isinstance(algorithm, type) else type(algorithm.core()))
     own = {path for path in map(_source_file, objects) if path is not None and _is_users(path)}
     beside = {Path(str(file)).resolve() for module in list(sys.modules.values()) if (file := _file_of(module))}
     files = own | {path for path in beside if _is_users(path) and any(o.parent in path.parents for o in own)}

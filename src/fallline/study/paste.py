@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -62,7 +63,9 @@ def _nested(optimizer: OptimizerSpecification, rule: type[Rule] | None, values: 
     for name in reversed(optimizer.wrappers):
         kind = getattr(wrappers, name, None)
         prefix = f"{kind.name}." if kind is not None else f"{name.lower()}."
-        outer = {n.removeprefix(prefix): v for n, v in values.items() if n.startswith(prefix)}
+        absent = {field.name for field in fields(kind or Rule) if field.default is None}
+        named = {n.removeprefix(prefix): v for n, v in values.items() if n.startswith(prefix)}
+        outer = {n: v for n, v in named.items() if v is not None or n not in absent}
         place = "fallline.wrappers." if kind is not None else ""
         code = f"{place}{name}({', '.join(filter(None, [code, _arguments(outer)]))})"
     return code

@@ -56,10 +56,16 @@ class Record:
         """The last value of a quantity; for a diverged member, and where it is NaN, the worst there is."""
         if quantity not in self.curve:
             return math.nan
-        value = self.curve[quantity][-1]
+        value = self.curve[quantity][self.evaluation]
         if self.diverged or math.isnan(value):
             return math.inf if less_is_better(quantity) else -math.inf
         return value
+
+    @property
+    def evaluation(self) -> int:
+        """The place in the curve of the evaluation of the final weights: the last, or with early stopping the best."""
+        restored = self.outcome.restored
+        return -1 if restored is None else self.curve["step"].index(restored)
 
     def to_json(self) -> dict[str, Any]:
         """The member as `--json` prints it."""
@@ -69,6 +75,7 @@ class Record:
             "outcome": str(self.outcome.ending),
             "outcome_step": self.outcome.step,
             "outcome_cause": self.outcome.cause,
+            "restored_step": self.outcome.restored,
             "seconds": self.seconds,
             "final": {name: self.final(name) for name in measured},
             "curves": dict(self.curve.columns),
@@ -82,7 +89,7 @@ def describe(member: Member) -> dict[str, Any]:
         "optimizer": member.optimizer,
         "hyperparameters": dict(member.hyperparameters),
         "factors": dict(member.factors),
-        "schedule": member.schedule,
+        "schedule": str(member.schedule),
         "batch_size": member.batch_size,
         "order": member.order,
         "seed": member.seed,

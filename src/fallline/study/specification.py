@@ -46,6 +46,8 @@ class Specification(_Plain):
     problems: tuple[ProblemSpecification, ...] = Field(min_length=1)
     optimizers: tuple[OptimizerSpecification, ...] = Field(min_length=1)
     factors: Mapping[str, tuple[Value, ...]] = {}
+    schedules: tuple[str, ...] = Field(default=("constant",), min_length=1)
+    penalise: str = "weights"
     batch_sizes: tuple[Count | None, ...] = Field(default=(64,), min_length=1)
     epochs: Count | None = None
     steps: Count | None = None

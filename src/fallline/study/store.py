@@ -39,6 +39,7 @@ MIGRATIONS = (
         PRIMARY KEY (member, quantity)
     ) STRICT, WITHOUT ROWID;
     """,
+    "ALTER TABLE member ADD COLUMN restored INTEGER;",
 )
 """One script per version of the file; `user_version` counts those that have run."""
 
@@ -110,7 +111,7 @@ class Store:
         """Write down a member that has ended, with all its curves, as one transaction."""
         with self._transaction():
             self._connection.execute(
-                "INSERT INTO member VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO member VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     record.key,
                     json.dumps(record.description),
@@ -118,6 +119,7 @@ class Store:
                     record.outcome.step,
                     record.outcome.cause,
                     record.seconds,
+                    record.outcome.restored,
                 ),
             )
             self._connection.executemany(
@@ -133,12 +135,19 @@ class Store:
         curves: dict[str, dict[str, list[float]]] = {}
         for member, quantity, blob in self._read("SELECT member, quantity, float64 FROM curve"):
             curves.setdefault(member, {})[quantity] = np.frombuffer(blob, dtype="<f8").tolist()
-        rows = self._read("SELECT key, description, ending, step, cause, seconds FROM member ORDER BY rowid")
+        # A store of the first format, opened to read, has no such column.
+        restored = "NULL" if self._read("PRAGMA user_version") == [(1,)] else "restored"
+        rows = self._read(
+            f"SELECT key, description, ending, step, cause, seconds, {restored} FROM member ORDER BY rowid"
+        )
         return {
             key: Record(
-                json.loads(description), Outcome(Ending(ending), step, cause), Curve(_ordered(curves[key])), seconds
+                json.loads(description),
+                Outcome(Ending(ending), step, cause, restored),
+                Curve(_ordered(curves[key])),
+                seconds,
             )
-            for key, description, ending, step, cause, seconds in rows
+            for key, description, ending, step, cause, seconds, restored in rows
         }
 
     def close(self) -> None:

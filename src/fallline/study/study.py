@@ -16,16 +16,24 @@ from fallline.problems.kept import Kept, digest
 from fallline.proof import check
 from fallline.randomness import forked
 from fallline.rules import Rule
+from fallline.schedules import schedule
+from fallline.study.conditions import (
+    checked_factors,
+    checked_schedules,
+    group_rule,
+    refuse_untreatable,
+    refuse_waiting_for_nothing,
+    spelled_rule,
+)
 from fallline.study.contenders import BUILT_IN, Contender, contender, distinguished, resolve, wrappers_of
 from fallline.study.environment import environment
 from fallline.study.named import NamedProblem, load_named
 from fallline.study.plan import Plan, device_of, make_plan
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification, specification
 from fallline.study.target import Target
-from fallline.study.values import parse_like
-from fallline.suggestions import unknown
-from fallline.training import Budget, Member
+from fallline.training import Algorithm, Budget, Member
 from fallline.training.training import stepper
+from fallline.training.treatments import TREATMENTS
 
 DEFAULT_BATCH_SIZE = 64
 
@@ -52,6 +60,8 @@ def make_study(
     contenders: Sequence[Contender],
     *,
     factors: Mapping[str, Sequence[Any]] | None = None,
+    schedules: Sequence[Any] = ("constant",),
+    penalise: Any = "weights",
     batch_sizes: Sequence[Any] | None = None,
     target: str | None = None,
     device: str = "cpu",
@@ -69,7 +79,9 @@ def make_study(
     contenders = distinguished(contenders)
     if target is not None:
         Target.parse(target)
-    factors = _checked_factors(problems, factors or {})
+    factors = checked_factors([p.problem for p in problems], factors or {})
+    refuse_untreatable(contenders, factors)
+    chosen_schedules = checked_schedules(schedules, contenders)
     place = device_of(device)
     spec = specification(
         problems=[
@@ -94,6 +106,8 @@ def make_study(
             for c in contenders
         ],
         factors=factors,
+        schedules=tuple(map(str, chosen_schedules)),
+        penalise=spelled_rule(penalise),
         batch_sizes=_batch_sizes(problems, batch_sizes),
         device=device,
         **rest,
@@ -105,6 +119,7 @@ def make_study(
     budget = Budget(spec.epochs, spec.steps, spec.evaluate_every)
     for problem in spec.problems:
         _check_target(problem, prepared[problem.name])
+        refuse_waiting_for_nothing(problem.name, spec.factors, prepared[problem.name].validation)
     _check_batches(spec, prepared)
     _prove(contenders)
     models = _rehearse(members, prepared, spec.seed)
@@ -115,7 +130,13 @@ def make_study(
         members=tuple(members),
         plan=plan,
         environment={
-            **environment(prepared, models, contenders, plan.threads, command),
+            **environment(
+                prepared,
+                models,
+                [*(_kind(c.algorithm) for c in contenders), *map(type, chosen_schedules), group_rule(spec.penalise)],
+                plan.threads,
+                command,
+            ),
             "data_dir": data_dir,
         },
     )
@@ -139,6 +160,8 @@ def rebuild(
         problems,
         contenders,
         factors=spec.factors,
+        schedules=spec.schedules,
+        penalise=spec.penalise,
         batch_sizes=spec.batch_sizes,
         device=spec.device,
         threads=int(plan["threads"]),
@@ -172,8 +195,11 @@ def _again(stored: OptimizerSpecification) -> Contender:
 
 def _members(spec: Specification, problems: Mapping[str, Prepared], contenders: Sequence[Contender]) -> list[Member]:
     members = []
+    schedules = list(map(schedule, spec.schedules))
+    penalised = group_rule(spec.penalise)
     for (name, prepared), batch_size in itertools.product(problems.items(), spec.batch_sizes):
-        own = {key: values for key, values in spec.factors.items() if key in prepared.problem.factors}
+        known = {*prepared.problem.all_factors(), *TREATMENTS}
+        own = {key: values for key, values in spec.factors.items() if key in known}
         for combination in itertools.product(*own.values()):
             chosen = {**prepared.problem.factors, **dict(zip(own, combination, strict=True))}
             members += [
@@ -183,30 +209,18 @@ def _members(spec: Specification, problems: Mapping[str, Prepared], contenders: 
                     algorithm=c.algorithm,
                     hyperparameters=setting,
                     factors=chosen,
+                    schedule=scheduled,
                     batch_size=None if prepared.train.rows is None else batch_size,
                     order=spec.order,
                     seed=seed,
+                    penalised=penalised,
                 )
+                for scheduled in schedules
                 for c in contenders
                 for setting in c.settings
                 for seed in range(spec.seeds)
             ]
     return members
-
-
-def _checked_factors(
-    problems: Sequence[NamedProblem], given: Mapping[str, Sequence[Any]]
-) -> dict[str, tuple[Any, ...]]:
-    known = {name: value for p in problems for name, value in p.problem.factors.items()}
-    checked: dict[str, tuple[Any, ...]] = {}
-    for name, values in given.items():
-        if name not in known:
-            raise InputError(unknown(name, known, "factor of the problem"))
-        typed = [parse_like(v, known[name], "factor", name) if isinstance(v, str) else v for v in values]
-        checked[name] = tuple(dict.fromkeys(typed))
-        if not checked[name]:
-            raise InputError(f"Factor {name} has no values.")
-    return checked
 
 
 def _batch_sizes(problems: Sequence[NamedProblem], given: Sequence[Any] | None) -> Sequence[Any]:
@@ -259,19 +273,24 @@ def _rehearse(members: Sequence[Member], problems: Mapping[str, Prepared], seed:
         setting = canonical([member.problem, member.factors, member.optimizer, member.hyperparameters])
         if setting not in made:
             made.add(setting)
-            member.make_optimizer(copy.deepcopy(model).parameters())
+            member.make_optimizer(copy.deepcopy(model))
         if (stage, member.optimizer) not in stepped:
             stepped.add((stage, member.optimizer))
             _one_step(member, problem, copy.deepcopy(model), batch)
     return digests
 
 
+def _kind(algorithm: Algorithm) -> type:
+    return algorithm if isinstance(algorithm, type) else type(algorithm.core())
+
+
 def _one_step(member: Member, problem: Prepared, model: nn.Module, batch: Any) -> None:
-    optimizer = member.make_optimizer(p for p in model.parameters() if p.requires_grad)
+    optimizer = member.make_optimizer(model)
+    objective = problem.objective.under(member.factors)
 
     def closure() -> Any:
         optimizer.zero_grad()
-        loss = problem.objective.loss(model, batch)
+        loss = objective.loss(model, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 

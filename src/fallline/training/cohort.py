@@ -51,8 +51,8 @@ def train_cohort(
 ) -> list[Trained]:
     """Train members that share batch size, order and seed on the same batches, one update each per batch.
 
-    `tick` is called with the number of member-steps done since it was last called. A member that diverges leaves;
-    the others are not affected.
+    `tick` is called with the number of member-steps done since it was last called. A member that diverges or is stopped
+    early leaves; the others are not affected.
     """
     first = members[0]
     if any((m.batch_size, m.order, m.seed) != (first.batch_size, first.order, first.seed) for m in members):
@@ -62,7 +62,7 @@ def train_cohort(
     total = budget.total_steps(steps_per_epoch)
     evaluations = set(evaluation_steps(total, steps_per_epoch, budget.evaluate_every))
     with forked(problem.device):
-        trainings = [Training(member, problem, seed) for member in members]
+        trainings = [Training(member, problem, seed, total) for member in members]
         for training in trainings:
             training.evaluate()
         began = time.perf_counter()

@@ -8,16 +8,21 @@ class Ending(StrEnum):
     """The ways in which a training ends; a failed training is a result, not an error."""
 
     FINISHED = "finished"
+    STOPPED = "stopped"
     DIVERGED = "diverged"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The ending, the step at which it came, and the cause where there is one to name."""
+    """The ending, the step at which it came, and the cause where there is one to name.
+
+    With early stopping, `restored` is the step of the least validation loss, whose weights are the training's.
+    """
 
     ending: Ending
     step: int
     cause: str | None = None
+    restored: int | None = None
 
     @property
     def diverged(self) -> bool:

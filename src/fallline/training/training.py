@@ -4,6 +4,8 @@ import inspect
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,11 +14,14 @@ from torch import Tensor, nn
 from fallline.optim import Optimizer
 from fallline.problems.objective import rows
 from fallline.problems.prepared import Prepared, initial_model
-from fallline.randomness import key, seed_global
+from fallline.randomness import key, seed_global, torch_stream
+from fallline.schedules import Constant
 from fallline.training.curve import Curve
+from fallline.training.dropout import KeyedDropout, has_dropout
 from fallline.training.evaluate import evaluate
 from fallline.training.member import Member
 from fallline.training.outcome import Ending, Outcome
+from fallline.training.stopping import QUANTITY, EarlyStopping
 
 DIVERGED_ABOVE = 10.0
 
@@ -24,15 +29,20 @@ DIVERGED_ABOVE = 10.0
 class Training:
     """Trains one member batch by batch; evaluation is asked for from outside, at the same steps for all members."""
 
-    def __init__(self, member: Member, problem: Prepared, seed: int) -> None:
+    def __init__(self, member: Member, problem: Prepared, seed: int, total: int) -> None:
         self.member = member
         self.problem = problem
         self.seed = seed
+        self.total = total
         self.model: nn.Module = initial_model(problem, seed, member.seed, member.factors)
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.parameters = parameters
-        self.optimizer = member.make_optimizer(parameters, noise_seed=key(seed, "noise", member.seed) % 2**63)
+        self.optimizer = member.make_optimizer(self.model, noise_seed=key(seed, "noise", member.seed) % 2**63)
+        self._objective = problem.objective.under(member.factors)
+        self._dropout = has_dropout(self.model)
+        self._rates = [group.get("lr", math.nan) for group in self.optimizer.param_groups]
         self._take_step = stepper(self.optimizer)
+        patience = member.factors.get("patience")
+        per_epoch = problem.train.steps(member.batch_size or 0)
+        self.stopping = None if patience is None else EarlyStopping(patience * per_epoch)
         self.curve = Curve()
         self.outcome: Outcome | None = None
         self.done = 0
@@ -45,6 +55,7 @@ class Training:
     def step(self, batch: Any) -> None:
         """One update on a batch; nothing waits for the device."""
         began = time.perf_counter()
+        self._schedule()
         self.done += 1
         self.samples += rows(batch)
         loss: Any = self._take_step(self._closure(batch))
@@ -55,11 +66,25 @@ class Training:
         def closure() -> Any:
             seed_global(self.seed, "step", self.member.seed, self.done, self.problem.device)
             self.optimizer.zero_grad()
-            loss = self.problem.objective.loss(self.model, batch)
+            with KeyedDropout(self._uniform) if self._dropout else nullcontext():
+                loss = self._objective.loss(self.model, batch)
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
         return closure
+
+    def _uniform(self, shape: torch.Size, call: int, device: torch.device) -> Tensor:
+        generator = torch_stream(self.seed, f"dropout/{call}", self.member.seed, self.done, device)
+        return torch.rand(shape, generator=generator, device=device)
+
+    def _schedule(self) -> None:
+        if self.member.schedule == Constant():
+            return
+        losses = self.curve["validation_loss" if "validation_loss" in self.curve else "train_loss"]
+        seen = [(int(step), loss) for step, loss in zip(self.curve["step"], losses, strict=True)]
+        multiplier = self.member.schedule(self.done, self.total, seen)
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = multiplier * rate
 
     def evaluate(self, judged: bool = False) -> None:
         """Record losses and metrics of every split. A training whose numbers are no longer finite ends here, and
@@ -74,6 +99,9 @@ class Training:
                 row[f"{split}_{name}"] = value
         self.curve.append(row)
         self.outcome = self._divergence(batch_losses, row["train_loss"], judged)
+        if self.stopping is not None and self.outcome is None:
+            cause = self.stopping.watch(self.done, row[QUANTITY], self.model)
+            self.outcome = None if cause is None else Outcome(Ending.STOPPED, self.done, cause)
         self._losses = []
 
     def _divergence(self, batch_losses: Tensor | None, train_loss: float, judged: bool) -> Outcome | None:
@@ -99,9 +127,11 @@ class Training:
         return None
 
     def finish(self) -> None:
-        """Note that the budget is used up."""
-        if self.outcome is None:
-            self.outcome = Outcome(Ending.FINISHED, self.done)
+        """Note that the budget is used up, and with early stopping put the best weights back."""
+        outcome = self.outcome or Outcome(Ending.FINISHED, self.done)
+        if self.stopping is not None and not outcome.diverged:
+            outcome = replace(outcome, restored=self.stopping.restore(self.model))
+        self.outcome = outcome
 
     def weights(self) -> dict[str, Tensor]:
         """The model's parameters and buffers by name, on the CPU."""

@@ -1,0 +1,105 @@
+"""The conditions under which optimizers are compared: factors, schedules, and which parameters are penalised."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fallline.errors import InputError
+from fallline.imports import absolute, is_reference, load_object
+from fallline.optim import every_parameter, is_weight
+from fallline.optim.weights import Which
+from fallline.problems import Problem
+from fallline.rules import Rule
+from fallline.schedules import Constant, Schedule, schedule
+from fallline.study.contenders import Contender
+from fallline.study.values import parse_like
+from fallline.suggestions import unknown
+from fallline.training.treatments import TREATMENTS, active
+
+GROUP_RULES: Mapping[str, Which] = {"weights": is_weight, "all": every_parameter}
+"""Which parameters penalties act on, by name; `weights` leaves out biases and the parameters of norm layers."""
+
+
+def known_factors(problems: Sequence[Problem]) -> dict[str, Any]:
+    """Every factor that can be varied with its default: treatments, and what the problems and their losses take."""
+    own = {name: default for problem in problems for name, default in problem.all_factors().items()}
+    return {**{name: treatment.off for name, treatment in TREATMENTS.items()}, **own}
+
+
+def checked_factors(problems: Sequence[Problem], given: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
+    """The values of each varied factor, each once and of the factor's type."""
+    known = known_factors(problems)
+    declared = {name for problem in problems for name in problem.all_factors()}
+    checked: dict[str, tuple[Any, ...]] = {}
+    for name, values in given.items():
+        if name not in known:
+            raise InputError(unknown(name, known, "factor of the problem"))
+        if name in declared:
+            typed = [parse_like(v, known[name], "factor", name) if isinstance(v, str) else v for v in values]
+        else:
+            typed = [TREATMENTS[name].checked(name, value) for value in values]
+        checked[name] = tuple(dict.fromkeys(typed))
+        if not checked[name]:
+            raise InputError(f"Factor {name} has no values.")
+    return checked
+
+
+def refuse_untreatable(contenders: Sequence[Contender], factors: Mapping[str, Sequence[Any]]) -> None:
+    """Treatments that are wrappers need rules: torch's own optimizers cannot be given them."""
+    wraps = [
+        name
+        for name, values in factors.items()
+        if name in TREATMENTS and TREATMENTS[name].wraps and any(active({name: value}) for value in values)
+    ]
+    for c in contenders:
+        if wraps and not isinstance(c.algorithm, Rule):
+            raise InputError(
+                f"{c.label} is a torch optimizer, around which {wraps[0]} cannot be put: it wraps a fallline rule. "
+                "Leave it out, or name the rule with its formula (`fallline optimizers` lists them)."
+            )
+
+
+def refuse_waiting_for_nothing(problem: str, factors: Mapping[str, Sequence[Any]], validation: Any) -> None:
+    """Early stopping needs data that are held out."""
+    if validation is None and any(value is not None for value in factors.get("patience", ())):
+        raise InputError(
+            f"patience stops by the validation loss, and {problem} holds nothing out. "
+            "Give validation data or a fraction above 0."
+        )
+
+
+def checked_schedules(given: Sequence[Any], contenders: Sequence[Contender]) -> list[Schedule]:
+    """The schedules, each once; all optimizers must have a learning rate where one is not constant."""
+    schedules = list(dict.fromkeys(map(schedule, given)))
+    if not schedules:
+        raise InputError("There is no schedule; leave it out for a constant learning rate.")
+    for c in contenders:
+        if any(s != Constant() for s in schedules) and "lr" not in c.hyperparameters:
+            raise InputError(f"A schedule multiplies the learning rate, and {c.label} has no lr.")
+    return schedules
+
+
+def group_rule(name: str) -> Which:
+    """The group rule of a name or reference: a function of (name, parameter, module) that tells weights."""
+    if name in GROUP_RULES:
+        return GROUP_RULES[name]
+    if not is_reference(name):
+        raise InputError(unknown(name, GROUP_RULES, "group rule") + " For your own: file.py:function.")
+    found = load_object(name)
+    if not callable(found):
+        raise InputError(f"{name} must be a function of (name, parameter, module); got {found!r}.")
+    which: Which = found
+    return which
+
+
+def spelled_rule(given: str | Which) -> str:
+    """A name or reference by which a group rule can be found again."""
+    if isinstance(given, str):
+        group_rule(given)
+        return given if given in GROUP_RULES else absolute(given)
+    named = next((name for name, rule in GROUP_RULES.items() if rule is given), None)
+    if named is None and (not callable(given) or "<" in getattr(given, "__qualname__", "<")):
+        raise InputError(
+            f"penalise must be {', '.join(GROUP_RULES)}, or a function of (name, parameter, module) that stands at the "
+            f"top of a module; got {given!r}."
+        )
+    return named or f"{given.__module__}:{given.__qualname__}"

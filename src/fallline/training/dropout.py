@@ -1,0 +1,54 @@
+"""Dropout whose masks are an input: drawn by key, thresholded by the rate."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+_CHANNELS = {functional.dropout1d: 1, functional.dropout2d: 2, functional.dropout3d: 3}
+"""Dropout of whole channels -> how many axes a channel has."""
+
+
+class KeyedDropout(TorchFunctionMode):
+    """Inside, every call of dropout asks `draw(shape, call, device)` for uniform numbers in [0, 1), and keeps x where
+    they are at least the rate: kept values are divided by 1 - rate (Srivastava et al., 2014, jmlr.org/papers/v15).
+
+    So of two trainings with different rates one drops all that the other does, and masks do not depend on how a
+    training is run: under `torch.vmap` all members share the numbers.
+    """
+
+    def __init__(self, draw: Callable[[torch.Size, int, torch.device], Tensor]) -> None:
+        super().__init__()
+        self._draw = draw
+        self._calls = 0
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if function is functional.dropout or function in _CHANNELS:
+            return self._dropout(function, *args, **(kwargs or {}))
+        return function(*args, **(kwargs or {}))
+
+    def _dropout(
+        self, function: Callable[..., Any], x: Tensor, p: Any = 0.5, training: bool = True, inplace: bool = False
+    ) -> Tensor:
+        if not training:
+            return x
+        self._calls += 1
+        axes = _CHANNELS.get(function, 0)
+        shape = torch.Size([*x.shape[: x.dim() - axes], *[1] * axes])
+        kept = self._draw(shape, self._calls, x.device) >= p
+        dropped = x * (kept.to(x.dtype) * (1 / (1 - p) if p < 1 else 0.0))
+        return x.copy_(dropped) if inplace else dropped
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Whether a model holds a module of dropout that is active at a rate above 0."""
+    return any(isinstance(m, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d) and m.p for m in model.modules())
