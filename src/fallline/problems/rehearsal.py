@@ -13,6 +13,7 @@ from fallline.errors import InputError, describe_failure
 from fallline.problems.objective import describe, rows, split, takes_model
 from fallline.problems.prepared import Prepared, initial_model, where
 from fallline.problems.problem import Problem
+from fallline.problems.sources import Stream
 from fallline.randomness import forked, seed_global
 
 _CLASSIFYING = (nn.CrossEntropyLoss, nn.NLLLoss)
@@ -35,7 +36,7 @@ def rehearse(problem: Prepared, seed: int, factors: Mapping[str, Any], batch_siz
         model = initial_model(problem, seed, 0, factors).train()
         batches = list(_training_batches(problem, batch_size))
         for batch in batches:
-            loss = _loss(problem, f"{where(problem.problem, 'train')}{told}", model, batch)
+            loss = _loss(problem, f"{where(problem.problem, 'train')}{told}", model, batch, factors)
             if not loss.requires_grad:
                 raise InputError(
                     f"{problem.problem.name}: the loss does not depend on the model's parameters, so nothing can be "
@@ -55,6 +56,8 @@ def _training_batches(problem: Prepared, batch_size: int | None) -> Iterator[Any
     for size in sizes:
         if size <= rows(first):
             yield tree_map(lambda x, size=size: x[:size] if isinstance(x, Tensor) else x, first)
+        else:
+            yield next(problem.train.epoch(size, torch.arange(total), Stream(0, "rehearsal")))
 
 
 def _evaluate(problem: Prepared, name: str, model: nn.Module, told: str) -> None:
@@ -67,11 +70,13 @@ def _evaluate(problem: Prepared, name: str, model: nn.Module, told: str) -> None
                 _measure(problem, place, model, batch)
 
 
-def _loss(problem: Prepared, place: str, model: nn.Module, batch: Any) -> Tensor:
+def _loss(
+    problem: Prepared, place: str, model: nn.Module, batch: Any, factors: Mapping[str, Any] | None = None
+) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Using a target size")
         try:
-            loss = problem.objective.loss(model, batch)
+            loss = problem.objective.under(factors or {}).loss(model, batch)
         except InputError:
             raise
         except Exception as error:
