@@ -91,3 +91,14 @@ def test_failures_in_ones_own_code_are_told_with_their_line(where):
     changes = {"metrics": {"own": broken}} if where == "metric" else {where: broken}
     with pytest.raises(InputError, match=r"KeyError: 'mine' \(.*test_rehearsal.py, line \d+\)"):
         rehearsed(**changes)
+
+
+@pytest.mark.parametrize("batch_size", [2000, 3000])
+def test_a_batch_larger_than_an_evaluations_is_tried_whole(batch_size):
+    x = torch.linspace(-1, 1, 3000)[:, None]
+    seen = []
+    _, batch = rehearsed(
+        batch_size, train=(x, x), validation=0, loss=lambda output, target: seen.append(len(target)) or output.mean()
+    )
+    assert [len(part) for part in batch] == [batch_size, batch_size]
+    assert batch_size in seen
