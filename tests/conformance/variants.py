@@ -9,8 +9,9 @@ import torch
 
 from fallline import rules, wrappers
 from fallline.errors import InputError
-from fallline.proof.trials import describe, variants
+from fallline.proof.trials import describe, other_values, variants
 from fallline.rules import Rule
+from fallline.rules.kinds import kinds_of
 from fallline.wrappers import Wrapper
 
 EXPORTED: dict[str, type[Rule]] = {
@@ -30,26 +31,49 @@ _NOT_THE_FORMULA = ("params", "foreach", "capturable", "differentiable", "fused"
 
 
 def forms() -> list[Any]:
-    """Every rule with its switches on and off, its optional floats absent and present, bare and wrapped."""
+    """Every rule with its switches on and off, its optional floats absent and present, bare and in each wrapper;
+    every wrapper in each form of its own and in each other wrapper, the rules taking turns inside.
+    """
     bare = [form for rule in EXPORTED.values() for form in variants(rule())]
-    wrapped = [made for form in bare for wrapper in WRAPPERS.values() for made in _made(wrapper, form)]
+    wrapped = [made for form in bare for wrapper in WRAPPERS.values() for made in fullest(wrapper, form)]
+    turns = itertools.cycle(EXPORTED.values())
+    fewer = [
+        form
+        for wrapper, rule in zip(WRAPPERS.values(), turns, strict=False)
+        for full in fullest(wrapper, rule())
+        for form in variants(full)
+        if form.rule == full.rule and form != full
+    ]
     nested = [
         made
-        for rule in EXPORTED.values()
-        for inner, outer in itertools.permutations(WRAPPERS.values(), 2)
-        for one in _made(inner, rule())
-        for made in _made(outer, one)
+        for (inner, outer), rule in zip(itertools.permutations(WRAPPERS.values(), 2), turns, strict=False)
+        for one in fullest(inner, rule())
+        for made in fullest(outer, one)
     ]
-    return [_case(form, describe_nested(form)) for form in (*bare, *wrapped, *nested)]
+    return [_case(form, describe_nested(form)) for form in (*bare, *wrapped, *fewer, *nested)]
+
+
+def fullest(wrapper: type[Wrapper], rule: Rule) -> list[Wrapper]:
+    """The wrapper around the rule with all its optional floats present, where it takes the rule."""
+    optional = {name: kind for name, kind in kinds_of(wrapper).items() if kind.is_float and kind.optional}
+    try:
+        return [wrapper(rule, **{name: other_values(None, kind)[0] for name, kind in optional.items()})]
+    except InputError:
+        return []
+
+
+def wrappers_of(rule: Rule) -> list[type[Rule]]:
+    """The classes of all wrappers, from the outermost."""
+    found: list[type[Rule]] = []
+    while isinstance(rule, Wrapper):
+        found.append(type(rule))
+        rule = rule.rule
+    return found
 
 
 def describe_nested(rule: Rule) -> str:
     """The names of all wrappers and of the rule, with the values."""
-    names = [type(rule).__name__]
-    inner = rule
-    while isinstance(inner, Wrapper):
-        inner = inner.rule
-        names.append(type(inner).__name__)
+    names = [kind.__name__ for kind in (*wrappers_of(rule), type(rule.core()))]
     return "-".join(names) + describe(rule).removeprefix(names[0])
 
 
@@ -98,13 +122,6 @@ def _accepted(optimizer: Any, keywords: dict[str, Any]) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _made(wrapper: type[Wrapper], rule: Rule) -> list[Rule]:
-    try:
-        return [wrapper(rule)]
-    except InputError:
-        return []
 
 
 def _case(value: Any, name: str) -> Any:

@@ -8,9 +8,6 @@ from fallline.optim.optimizer import Optimizer as Optimizer
 from fallline.optim.weights import every_parameter as every_parameter
 from fallline.optim.weights import is_weight as is_weight
 from fallline.optim.weights import weights_only as weights_only
-from fallline.optim.weights import every_parameter as every_parameter
-from fallline.optim.weights import is_weight as is_weight
-from fallline.optim.weights import weights_only as weights_only
 
 if TYPE_CHECKING:
 

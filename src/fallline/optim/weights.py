@@ -1,6 +1,6 @@
 """Parameter groups that penalise the weights of a model and leave its biases and normalisation alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from torch import nn
@@ -36,13 +36,14 @@ def every_parameter(name: str, parameter: nn.Parameter, module: nn.Module) -> bo
     return True
 
 
-def weights_only(model: nn.Module, rule: Rule, which: Which = is_weight) -> list[dict[str, Any]]:
-    """Named parameter groups in which the penalties of a rule and its wrappers act on weights alone.
+def weights_only(model: nn.Module, rule: Rule | Collection[str], which: Which = is_weight) -> list[dict[str, Any]]:
+    """Named parameter groups in which penalties act on weights alone: all those of a rule and its wrappers
+    (`rule.penalties()`), or in the rule's place the names of some, such as ["l1.strength"].
 
     The first group has the parameters for which `which(name, parameter, module)` is true, the second the others,
-    with every penalty (`rule.penalties()`) 0; a group without parameters is left out, and without penalties all
-    are in one. Each keeps the model's order. What requires no gradient is left out, what is shared stands once,
-    under its first name. Raises InputError for what is no module or no rule, and a model with nothing to train.
+    with every such penalty 0; a group without parameters is left out, and without penalties all are in one. Each
+    keeps the model's order. What requires no gradient is left out, what is shared stands once, under its first
+    name. Raises InputError for what is no module or no rule, and for a model with nothing to train.
 
     >>> import fallline as fl
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
@@ -52,20 +53,25 @@ def weights_only(model: nn.Module, rule: Rule, which: Which = is_weight) -> list
     [(['0.weight', '2.weight'], 0.001), (['0.bias', '1.weight', '1.bias', '2.bias'], 0.0)]
     """
     if not isinstance(model, nn.Module):
-        raise InputError(f"weights_only needs a torch.nn.Module; got {model!r}.")
-    if not isinstance(rule, Rule):
-        raise InputError(
-            f"weights_only needs the optimizer's rule, such as fl.wrappers.L2(fl.rules.SGD()); got {rule!r}."
-        )
+        raise InputError(f"weights_only needs a model, a torch.nn.Module; got {model!r}.")
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     if not trained:
-        raise InputError(
-            f"{type(model).__name__} has no parameter that requires a gradient, so nothing can be trained."
-        )
-    unpenalised = dict.fromkeys(rule.penalties(), 0.0)
+        raise InputError(f"{type(model).__name__} has no parameter that requires a gradient: nothing can be trained.")
+    unpenalised = dict.fromkeys(_penalties(rule), 0.0)
     if not unpenalised:
         return [{"params": trained}]
     accepted = [which(name, p, model.get_submodule(name.rpartition(".")[0])) for name, p in trained]
     penalised = [named for named, accept in zip(trained, accepted, strict=True) if accept]
     others = [named for named, accept in zip(trained, accepted, strict=True) if not accept]
     return [group for group in ({"params": penalised}, {"params": others, **unpenalised}) if group["params"]]
+
+
+def _penalties(rule: Rule | Collection[str]) -> Collection[str]:
+    if isinstance(rule, Rule):
+        return rule.penalties()
+    if isinstance(rule, str) or not isinstance(rule, Collection):
+        raise InputError(
+            "weights_only needs the optimizer's rule, such as fl.wrappers.L2(fl.rules.SGD()), or a list of the names "
+            f"of its penalties; got {rule!r}."
+        )
+    return rule

@@ -139,7 +139,7 @@ def _step_times(rule: Rule) -> dict[str, float]:
 def _timed_step(rule: Rule, executor: str) -> Callable[[], object]:
     parameters = [tensor("p", i, 0, shape, torch.float32).requires_grad_() for i, shape in enumerate(_TIMED_SHAPES)]
     gradients = [tensor("g", i, 1, shape, torch.float32) for i, shape in enumerate(_TIMED_SHAPES)]
-    if rule.core().acts_on == "matrix":
+    if rule.acts_on == "matrix":
         parameters, gradients = parameters[::2], gradients[::2]
     optimizer = Optimizer(parameters, rule, executor=executor)
 

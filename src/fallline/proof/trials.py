@@ -25,7 +25,7 @@ _SEED = 0
 
 def shapes_for(rule: Rule) -> list[tuple[int, ...]]:
     """Shapes that the rule can act on, all different."""
-    return [*_MATRICES] if rule.core().acts_on == "matrix" else _SHAPES
+    return [*_MATRICES] if rule.acts_on == "matrix" else _SHAPES
 
 
 def variants(rule: Rule) -> list[Rule]:

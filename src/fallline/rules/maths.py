@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, maximum, sqrt, zeros_like
 from torch.overrides import handle_torch_function, has_torch_function
 
-__all__ = ["clip", "debias", "ema", "maximum", "shrink", "sqrt", "where", "zeros_like"]
+__all__ = ["clip", "debias", "ema", "maximum", "shrink", "sqrt", "squared_norm", "where", "zeros_like"]
 
 
 def ema(average: Tensor, x: Tensor, decay: float) -> Tensor:
@@ -33,6 +33,14 @@ def clip(x: Tensor, limit: float) -> Tensor:
 def shrink(x: Tensor, amount: float) -> Tensor:
     """Each element of x moved towards 0 by `amount`, stopping at 0 (the proximal step of L1)."""
     return torch.sign(x) * torch.relu(torch.abs(x) - amount)
+
+
+def squared_norm(x: Tensor) -> Tensor:
+    """The sum of the squares of x; half precision, which overflows and drowns small terms, is summed in single."""
+    if has_torch_function((x,)):
+        return handle_torch_function(squared_norm, (x,), x)
+    wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    return (wide * wide).sum()
 
 
 def where(condition: Any, this: Any, other: Any) -> Any:

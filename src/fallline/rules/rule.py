@@ -46,6 +46,8 @@ class Rule:
     """torch's key in param_groups -> the field or fields it stands for, where the names differ."""
     torch_step: ClassVar[bool] = True
     """Whether torch's state holds the count of updates as `step`."""
+    penalty: ClassVar[str | None] = None
+    """The field that penalises weights, which is 0 for parameters that are no weights (`optim.weights_only`)."""
 
     def __post_init__(self) -> None:
         for name, kind in kinds_of(type(self)).items():
@@ -76,6 +78,10 @@ class Rule:
             )
         }
         return type(self), tuple(fixed.items())
+
+    def penalties(self) -> tuple[str, ...]:
+        """The names, among those of `kinds()`, of the hyperparameters that penalise weights."""
+        return () if self.penalty is None else (self.penalty,)
 
     def core(self) -> "Rule":
         """The rule inside all wrappers."""

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from fallline.errors import InputError
 from fallline.rules import Now, State
 from fallline.rules.ranges import Nonnegative
 from fallline.wrappers.wrapper import Wrapper
@@ -25,11 +24,8 @@ class DecoupledDecay(Wrapper):
     weight_decay: Nonnegative = 1e-2
 
     name: ClassVar = "decoupled"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if "lr" not in self.rule.kinds():
-            raise InputError(f"DecoupledDecay is scaled by lr, which {type(self.rule).__name__} lacks.")
+    penalty: ClassVar = "weight_decay"
+    scaled_by_lr: ClassVar = True
 
     def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:
         decrement, new = self.rule.step(p, g, state, now)

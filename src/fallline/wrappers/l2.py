@@ -23,6 +23,7 @@ class L2(Wrapper):
     weight_decay: Nonnegative = 1e-4
 
     name: ClassVar = "l2"
+    penalty: ClassVar = "weight_decay"
 
     def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:
         return self.rule.step(p, g + self.weight_decay * p, state, now)

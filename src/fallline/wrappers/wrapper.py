@@ -10,17 +10,22 @@ from fallline.errors import InputError
 from fallline.rules import Now, Rule, State
 from fallline.rules.kinds import Kind, kinds_of
 
+_COARSENESS = ("element", "tensor", "matrix")
+
 
 @dataclass(frozen=True)
 class Wrapper(Rule):
     """A rule around another rule, whose state and hyperparameters it hands through.
 
-    Its own hyperparameters are called `name.field` beside those of the rule inside.
+    Its own hyperparameters are called `name.field` beside those of the rule inside. Its class declares what its
+    own formula acts on; a wrapper at hand acts on that or what the rule inside does, the coarser of the two.
     """
 
     rule: Rule
 
     name: ClassVar[str]
+    scaled_by_lr: ClassVar[bool] = False
+    """Whether the formula is scaled by the learning rate of the rule inside, which must then have one."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -28,6 +33,13 @@ class Wrapper(Rule):
         inner = self.rule.kinds()
         if clash := [name for name in self._own() if name in inner]:
             raise InputError(f"{type(self).__name__} stands around a rule that already has {clash[0]!r}.")
+        if self.scaled_by_lr and "lr" not in inner:
+            raise InputError(
+                f"{type(self).__name__} is scaled by lr, which {type(self.core()).__name__} lacks. "
+                "Give that rule a field lr."
+            )
+        # A piece that is cut for the wrapper must still be whole for the rule inside, and the other way round.
+        object.__setattr__(self, "acts_on", max(type(self).acts_on, self.rule.acts_on, key=_COARSENESS.index))
 
     def init(self, p: Tensor) -> State:
         return self.rule.init(p)
@@ -52,6 +64,9 @@ class Wrapper(Rule):
         own = self._own()
         inner = self.rule.bind({name: value for name, value in values.items() if name not in own})
         return super().bind({"rule": inner} | {own[name]: value for name, value in values.items() if name in own})
+
+    def penalties(self) -> tuple[str, ...]:
+        return (*self.rule.penalties(), *(f"{self.name}.{field}" for field in super().penalties()))
 
     def core(self) -> Rule:
         return self.rule.core()
