@@ -12,10 +12,12 @@ from fallline.executors.questions import run
 from fallline.executors.reference import stepped
 from fallline.rules import Now, Rule, State
 
+Values = Mapping[str, Tensor]
+
 
 def population(
     rule: Rule,
-    values: Mapping[str, Tensor],
+    values: Values | Sequence[Values],
     p: Sequence[Tensor],
     g: Sequence[Tensor],
     state: Sequence[State],
@@ -24,11 +26,12 @@ def population(
 ) -> Update:
     """One step of many members that share a program.
 
-    `values` gives each float hyperparameter as a float64 tensor of shape (members,); p, g and the state
-    entries have the members as their first axis. Totals are per member; the noise is the same for all.
+    `values` gives each float hyperparameter as a float64 tensor of shape (members,), for all parameters or for each
+    parameter its own; p, g and the state entries have the members as their first axis. Totals are per member; the
+    noise is the same for all.
     """
 
-    def one(values: dict[str, Tensor], p: list[Tensor], g: list[Tensor], state: list[State]) -> Any:
+    def one(values: Any, p: list[Tensor], g: list[Tensor], state: list[State]) -> Any:
         part = Part(
             rule,
             p=[_one_element(q) for q in p],
@@ -39,7 +42,7 @@ def population(
         )
 
         def step(part: Part, now: Now) -> Update:
-            return stepped(rule.bind(values), part, now, Each)
+            return stepped(rule.bind(_together(values)), part, now, Each)
 
         update: Update = run(step, [part], [t], _seeing_one_element(around, p))[0]
         return (
@@ -51,8 +54,16 @@ def population(
         )
 
     with torch.no_grad():
-        decrement, new = _mapped(one)(dict(values), list(p), list(g), list(state))
+        given = dict(values) if isinstance(values, Mapping) else [dict(own) for own in values]
+        decrement, new = _mapped(one)(given, list(p), list(g), list(state))
     return Update(decrement, new)
+
+
+def _together(values: Any) -> Mapping[str, Any]:
+    """Values of all parameters as they are, and each parameter's own as a list over the parameters."""
+    if isinstance(values, Mapping):
+        return values
+    return {name: Each(own[name] for own in values) for name in values[0]}
 
 
 def initial_states(rule: Rule, values: Mapping[str, Tensor], p: Sequence[Tensor]) -> list[State]:
