@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fallline.errors import InputError
-from fallline.study.store import write_whole
+from fallline.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

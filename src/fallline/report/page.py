@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from fallline.files import write_whole
 from fallline.report.colors import looks
 from fallline.report.embedded import embedded
 from fallline.report.method import headline, method
@@ -16,7 +17,6 @@ from fallline.report.panels import condition
 from fallline.report.tables import places, quantity_cells, reported, steps_text
 from fallline.report.words import listed, quantity_text, setting_parts, setting_text
 from fallline.study import StudyResults
-from fallline.study.store import write_whole
 
 
 @dataclass(frozen=True)

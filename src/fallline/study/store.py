@@ -1,7 +1,6 @@
 """The store: one SQLite file in a study's folder. One process writes it; others may read at any time."""
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -183,21 +182,6 @@ class Store:
                 f"{self.folder / FILE} could not be written: {error}. What was trained before is kept; "
                 f"mend it, then: fallline resume {self.folder}"
             ) from error
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all: temporary name, flush to disk, rename."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise MachineError(f"{path} could not be written: {error.strerror or error}.") from error
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

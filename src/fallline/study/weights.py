@@ -7,9 +7,9 @@ import safetensors.torch
 from torch import Tensor
 
 from fallline.errors import InputError
+from fallline.files import write_whole
 from fallline.study.ranking import GROUP, best_setting, grouped
 from fallline.study.record import Record
-from fallline.study.store import write_whole
 
 
 def save_weights(folder: Path, key: str, weights: Mapping[str, Tensor]) -> None:
