@@ -21,7 +21,7 @@ _HOMES = {
     "InputError": "fallline.errors",
     "MachineError": "fallline.errors",
 }
-_ROOMS = ("optim", "problems", "rules", "schedules", "wrappers")
+_ROOMS = ("diagnostics", "optim", "problems", "rules", "schedules", "wrappers")
 __all__ = [*_HOMES, *_ROOMS, "__version__"]
 
 

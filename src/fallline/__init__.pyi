@@ -1,3 +1,4 @@
+from fallline import diagnostics as diagnostics
 from fallline import optim as optim
 from fallline import problems as problems
 from fallline import rules as rules
