@@ -1,5 +1,7 @@
 """Every rule in every form through every executor, one step at a time."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from fallline.executors import foreach, reference
 from fallline.proof.members import hold, members_apart
 from fallline.proof.trials import alone, copy_of, moments, surroundings
 from fallline.rules import Rule
-from tests.conformance.variants import EXPORTED, forms
+from tests.conformance.variants import EXPORTED, WRAPPERS, forms, wrappers_of
 
 DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 FORMS = pytest.mark.parametrize("rule", forms())
@@ -16,6 +18,13 @@ FORMS = pytest.mark.parametrize("rule", forms())
 def test_every_exported_rule_has_a_form() -> None:
     covered = {type(case.values[0].core()).__name__ for case in forms()}
     assert covered == set(EXPORTED)
+
+
+def test_every_exported_wrapper_has_a_form_around_every_rule_and_every_wrapper() -> None:
+    nestings = {tuple(wrappers_of(case.values[0])) for case in forms()}
+    around = {(*wrappers_of(case.values[0]), type(case.values[0].core())) for case in forms()}
+    assert {(wrapper, rule) for wrapper in WRAPPERS.values() for rule in EXPORTED.values()} <= around
+    assert set(itertools.permutations(WRAPPERS.values(), 2)) <= nestings
 
 
 @DTYPES

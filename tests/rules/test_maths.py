@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fallline.rules.maths import clip, debias, ema, shrink, where
+from fallline.rules.maths import clip, debias, ema, shrink, squared_norm, where
 
 X = torch.tensor([-3.0, -0.5, 0.0, 0.25, 2.0], dtype=torch.float32)
 
@@ -31,6 +31,20 @@ def test_clip_keeps_nan_and_moves_the_rest_inside() -> None:
 
 def test_shrink_stops_at_zero() -> None:
     assert shrink(X, 0.5).tolist() == [-2.5, 0.0, 0.0, 0.0, 1.5]
+
+
+def test_squared_norm_is_a_sum_over_all_elements() -> None:
+    assert squared_norm(torch.tensor([[1.0, -2.0], [3.0, 0.0]])).item() == 14.0
+    assert squared_norm(torch.tensor(-3.0)).item() == 9.0
+    assert squared_norm(torch.zeros(0)).item() == 0.0
+    assert squared_norm(torch.tensor([1.0, torch.nan])).isnan()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_squared_norm_of_half_precision_is_in_single(dtype: torch.dtype) -> None:
+    square = squared_norm(torch.tensor([300.0, 1.0], dtype=dtype))
+    assert square.dtype == torch.float32
+    assert square.item() == 300.0**2 + 1
 
 
 def test_where_takes_a_python_condition_as_it_stands() -> None:

@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from fallline.errors import InputError
 from fallline.optim import Optimizer
 from fallline.rules import SGD, Adam, AdamW, Now, Rule, State
-from fallline.wrappers import L2, DecoupledDecay, Maximize, Wrapper
+from fallline.wrappers import L1, L2, Clip, DecoupledDecay, Maximize, Noise, Wrapper
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,42 @@ def test_program_of_a_wrapper_is_its_own_and_the_rules() -> None:
     assert L2(SGD(momentum=0.9)).program() != L2(SGD(momentum=0.9, nesterov=True)).program()
     assert Doubled(SGD()).program() != Doubled(SGD(), halved=True).program()
     assert L2(Maximize(SGD())).program() != Maximize(L2(SGD())).program()
+
+
+@dataclass(frozen=True)
+class Rows(Rule):
+    lr: float = 0.1
+    weight_decay: float = 0.0
+
+    acts_on = "matrix"
+    penalty = "weight_decay"
+
+
+def test_wrapper_acts_on_the_coarser_of_its_own_and_the_rules_pieces() -> None:
+    assert L2(SGD()).acts_on == "element"
+    assert Clip(SGD(), value=1.0).acts_on == "tensor"
+    assert L2(Maximize(Clip(SGD(), value=1.0))).acts_on == "tensor"
+    assert Clip(L2(Rows()), norm=1.0).acts_on == "matrix"
+    assert L2(Clip(SGD(), norm=1.0)).bind({"l2.weight_decay": 0.1, "lr": 0.2}).acts_on == "tensor"
+    # The class says what its own formula acts on.
+    assert L2.acts_on == "element"
+
+
+def test_penalties_are_those_of_every_level() -> None:
+    assert L1(Noise(L2(DecoupledDecay(SGD())))).penalties() == (
+        "decoupled.weight_decay",
+        "l2.weight_decay",
+        "l1.strength",
+    )
+    assert L2(Rows()).penalties() == ("weight_decay", "l2.weight_decay")
+    assert AdamW().penalties() == ("weight_decay",)
+    assert Maximize(Clip(SGD(), norm=1.0)).penalties() == ()
+
+
+@pytest.mark.parametrize("wrapper", [L1, L2, DecoupledDecay])
+def test_penalty_is_a_field(wrapper: type[Wrapper]) -> None:
+    rule = wrapper(SGD())
+    assert set(rule.penalties()) <= rule.floats().keys()
 
 
 def test_same_wrapper_twice_is_refused() -> None:

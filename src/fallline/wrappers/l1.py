@@ -17,7 +17,8 @@ class L1(Wrapper):
 
     After the rule's step every weight moves towards 0 by lr * strength, stopping there (soft thresholding). Around
     SGD this is proximal gradient descent on loss + strength * |p|. Around an adaptive rule the penalty is not
-    scaled as the gradient is: it is to L1 what decoupled decay is to L2.
+    scaled as the gradient is: it is to L1 what decoupled decay is to L2. It belongs outermost: what another wrapper
+    adds to the step afterwards (DecoupledDecay) moves weights off 0 again.
 
     >>> from fallline.rules import SGD
     >>> L1(SGD(lr=0.1), strength=1e-3).hyperparameters()["l1.strength"]
