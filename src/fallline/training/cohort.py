@@ -1,16 +1,16 @@
 """Training a cohort: members that see the same batches, step by step."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
 
 from torch import Tensor
 
 from fallline.errors import InputError
 from fallline.problems.prepared import Prepared
-from fallline.problems.sources import Stream, permutation
 from fallline.randomness import forked
+from fallline.training.batches import batches
 from fallline.training.curve import Curve, evaluation_steps
 from fallline.training.member import Member
 from fallline.training.outcome import Outcome
@@ -44,6 +44,7 @@ class Trained:
 
 
 Tick = Callable[[int], None]
+After = Callable[[int, bool], None]
 
 
 def train_cohort(
@@ -57,55 +58,47 @@ def train_cohort(
     first = members[0]
     if any((m.batch_size, m.order, m.seed) != (first.batch_size, first.order, first.seed) for m in members):
         raise InputError("The members of a cohort must share batch size, order and seed.")
-    batch_size = first.batch_size or 0
-    steps_per_epoch = problem.train.steps(batch_size)
-    total = budget.total_steps(steps_per_epoch)
-    evaluations = set(evaluation_steps(total, steps_per_epoch, budget.evaluate_every))
+    total = budget.total_steps(problem.train.steps(first.batch_size or 0))
+
+    def after(done: int, evaluated: bool) -> None:
+        if tick is not None and (evaluated or done % 50 == 0):
+            tick(done)
+
     with forked(problem.device):
         trainings = [Training(member, problem, seed, total) for member in members]
         for training in trainings:
             training.evaluate()
-        began = time.perf_counter()
-        elsewhere = 0.0
-        for done, batch in enumerate(_batches(problem, first, seed, total), start=1):
-            active = [training for training in trainings if training.outcome is None]
-            if not active:
-                break
-            for training in active:
-                training.step(batch)
-            if done in evaluations:
-                paused = time.perf_counter()
-                for training in active:
-                    training.evaluate(judged=done % steps_per_epoch == 0 or done == total)
-                elsewhere += time.perf_counter() - paused
-            if tick is not None and (done in evaluations or done % 50 == 0):
-                tick(done)
-        elsewhere += sum(training.seconds for training in trainings)
-        reading = (time.perf_counter() - began - elsewhere) / len(trainings)
+        advance(trainings, budget, after)
     for training in trainings:
         training.finish()
-    return [_trained(training, training.seconds + reading) for training in trainings]
+    return [_trained(training) for training in trainings]
 
 
-def _batches(problem: Prepared, member: Member, seed: int, total: int) -> Iterator[Any]:
-    done = 0
-    epoch = 0
-    while done < total:
-        replayed = 0 if member.order == "fixed" else epoch
-        rows = problem.train.rows
-        order = None if rows is None else permutation(rows, seed, "order", member.seed, replayed)
-        stream = Stream(seed, "epoch", member.seed, replayed)
-        before = done
-        for batch in problem.train.epoch(member.batch_size or 0, order, stream):
-            yield batch
-            done += 1
-            if done == total:
-                return
-        if done == before:
-            raise InputError(f"{problem.problem.name}: the DataLoader gave no batch in epoch {epoch + 1}.")
-        epoch += 1
+def advance(trainings: Sequence[Training], budget: Budget, after: After) -> None:
+    """Take trainings that share their batches from where they all are to the end of the budget, inside `forked()`.
+
+    `after` is called behind every step with its number and whether it was evaluated.
+    """
+    first = trainings[0]
+    steps_per_epoch = first.problem.train.steps(first.member.batch_size or 0)
+    evaluations = set(evaluation_steps(first.total, steps_per_epoch, budget.evaluate_every))
+    reading = time.perf_counter()
+    coming = batches(first.problem, first.member, first.seed, first.place)
+    for done, (place, batch) in enumerate(islice(coming, first.total - first.done), start=first.done + 1):
+        active = [training for training in trainings if training.outcome is None]
+        if not active:
+            break
+        share = (time.perf_counter() - reading) / len(active)
+        for training in active:
+            training.seconds += share
+            training.step(batch, place)
+        if done in evaluations:
+            for training in active:
+                training.evaluate(judged=done % steps_per_epoch == 0 or done == first.total)
+        after(done, done in evaluations)
+        reading = time.perf_counter()
 
 
-def _trained(training: Training, seconds: float) -> Trained:
+def _trained(training: Training) -> Trained:
     assert training.outcome is not None
-    return Trained(training.member, training.curve, training.outcome, training.weights(), seconds)
+    return Trained(training.member, training.curve, training.outcome, training.weights(), training.seconds)

@@ -16,6 +16,7 @@ from fallline.problems.objective import rows
 from fallline.problems.prepared import Prepared, initial_model
 from fallline.randomness import key, seed_global, torch_stream
 from fallline.schedules import Constant
+from fallline.training.batches import Place
 from fallline.training.curve import Curve
 from fallline.training.dropout import KeyedDropout, has_dropout
 from fallline.training.evaluate import evaluate
@@ -48,18 +49,21 @@ class Training:
         self.done = 0
         self.samples = 0
         self.seconds = 0.0
-        self._losses: list[Tensor] = []
+        self.place = Place()
+        self.losses: list[Tensor] = []
+        """The losses of the batches since the last evaluation."""
         if not self.model.training:
             self.model.train()
 
-    def step(self, batch: Any) -> None:
-        """One update on a batch; nothing waits for the device."""
+    def step(self, batch: Any, place: Place) -> None:
+        """One update on a batch, which ends at a place in the data; nothing waits for the device."""
         began = time.perf_counter()
         self._schedule()
+        self.place = place
         self.done += 1
         self.samples += rows(batch)
         loss: Any = self._take_step(self._closure(batch))
-        self._losses.append(loss.detach())
+        self.losses.append(loss.detach())
         self.seconds += time.perf_counter() - began
 
     def _closure(self, batch: Any) -> Callable[[], Any]:
@@ -90,7 +94,7 @@ class Training:
         """Record losses and metrics of every split. A training whose numbers are no longer finite ends here, and
         where it is `judged` one whose loss is far above its start.
         """
-        batch_losses = torch.stack(self._losses).double().cpu() if self._losses else None
+        batch_losses = torch.stack(self.losses).double().cpu() if self.losses else None
         row: dict[str, float] = {"step": self.done, "samples": self.samples}
         row["batch_loss"] = math.nan if batch_losses is None else float(batch_losses.mean())
         seed_global(self.seed, "evaluation", self.member.seed, self.done, self.problem.device)
@@ -102,7 +106,7 @@ class Training:
         if self.stopping is not None and self.outcome is None:
             cause = self.stopping.watch(self.done, row[QUANTITY], self.model)
             self.outcome = None if cause is None else Outcome(Ending.STOPPED, self.done, cause)
-        self._losses = []
+        self.losses = []
 
     def _divergence(self, batch_losses: Tensor | None, train_loss: float, judged: bool) -> Outcome | None:
         if batch_losses is not None and not bool((finite := torch.isfinite(batch_losses)).all()):

@@ -1,0 +1,65 @@
+"""All that a training needs to go on as if it had never stopped."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fallline.training.batches import Place
+from fallline.training.outcome import Ending, Outcome
+from fallline.training.training import Training
+
+_COUNTS = ("step", "samples")
+
+
+def snapshot(training: Training) -> dict[str, Any]:
+    """A tree that a checkpoint can hold: model, optimizer, place in the data, curve, stopping, outcome.
+
+    It shares memory with the training and is good until the next step.
+    """
+    model = training.model
+    state = dict(model.state_dict())
+    stopping, outcome = training.stopping, training.outcome
+    return {
+        "done": training.done,
+        "samples": training.samples,
+        "seconds": training.seconds,
+        "place": tuple(training.place),
+        "model": state,
+        "buffers": {name: buffer for name, buffer in model.named_buffers() if name not in state},
+        "optimizer": training.optimizer.state_dict(),
+        "curve": {name: torch.tensor(values, dtype=torch.float64) for name, values in training.curve.columns.items()},
+        "losses": torch.stack(training.losses) if training.losses else None,
+        "stopping": None if stopping is None else [stopping.step, stopping.loss, stopping.best],
+        "outcome": None if outcome is None else [str(outcome.ending), outcome.step, outcome.cause, outcome.restored],
+    }
+
+
+def go_on(training: Training, tree: dict[str, Any]) -> None:
+    """Put a new training of the same member where the snapshot was taken."""
+    training.done, training.samples, training.seconds = tree["done"], tree["samples"], tree["seconds"]
+    training.place = Place(*tree["place"])
+    training.model.load_state_dict(tree["model"])
+    for name, value in tree["buffers"].items():
+        training.model.get_buffer(name).copy_(value)
+    _load(training.optimizer, tree["optimizer"])
+    for name, values in tree["curve"].items():
+        training.curve.columns[name] = [int(x) for x in values] if name in _COUNTS else values.tolist()
+    training.losses = [] if tree["losses"] is None else list(tree["losses"])
+    if training.stopping is not None:
+        training.stopping.step, training.stopping.loss, training.stopping.best = tree["stopping"]
+    if tree["outcome"] is not None:
+        ending, step, cause, restored = tree["outcome"]
+        training.outcome = Outcome(Ending(ending), step, cause, restored)
+
+
+def _load(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """torch casts the state to the parameters' dtype as it loads it, so what was stored is put in its place."""
+    optimizer.load_state_dict(saved)
+    if not {"state", "param_groups"} <= saved.keys():
+        return
+    numbers = [number for group in saved["param_groups"] for number in group["params"]]
+    parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
+    for number, p in zip(numbers, parameters, strict=True):
+        if number in saved["state"]:
+            optimizer.state[p] = saved["state"][number]
