@@ -32,6 +32,7 @@ class _Layout:
 
     beneath: bool
     trials: bool
+    steps: bool
     metrics: int
     padding: int
 
@@ -62,21 +63,22 @@ def places(rows: Sequence[Row]) -> list[int]:
     return [1 + sum(other.score < row.score for other in rows) for row in rows]
 
 
-def reported(rows: Sequence[Row]) -> list[str]:
-    """The quantities reported with intervals: loss and metrics on test data, or the best there is."""
-    known = list(dict.fromkeys(name for row in rows for name in row.intervals))
+def reported(rows: Sequence[Row], gap: bool = True) -> list[str]:
+    """The quantities reported with intervals: loss and metrics on test data, or the best there is; and the gap."""
+    known = [n for n in dict.fromkeys(name for row in rows for name in row.intervals) if gap or not n.endswith("_gap")]
     names = dict.fromkeys(name.partition("_")[2] for name in known)
     best = [
         next(f"{split}_{name}" for split in ("test", "validation", "train") if f"{split}_{name}" in known)
         for name in names
     ]
-    return sorted(best, key=lambda quantity: not quantity.endswith("_loss"))
+    return sorted(best, key=lambda name: (not name.endswith("_loss"), not name.endswith("_gap")))
 
 
 def quantity_cells(rows: Sequence[Row], quantity: str) -> list[tuple[str, str]]:
     """Median and interval of a quantity for each row, with decimals that suit the column."""
-    known = [row.intervals[quantity] for row in rows if quantity in row.intervals]
-    shown = decimals(interval.median for interval in known)
+    # A gap is read beside its losses, with as many decimals.
+    like = quantity.replace("_gap", "_loss")
+    shown = decimals(row.intervals[like].median for row in rows if like in row.intervals)
     return [interval_text(row.intervals[quantity], shown) if quantity in row.intervals else ("-", "") for row in rows]
 
 
@@ -93,11 +95,12 @@ def _print_problem(results: StudyResults, problem: str, styles: dict[str, Look],
     rows = [row for row in results.ranking if row.problem == problem]
     console.print(Text.assemble((problem, "bold"), f": {_budget(results, rows)}"))
     console.print()
-    metrics = len(reported(rows))
-    for beneath, trials, shown, padding in product((False, True), (True, False), range(metrics, 0, -1), (2, 1)):
-        if shown < metrics and not (beneath and not trials):
+    metrics = len(_columns(results, rows))
+    choices = product((False, True), (True, False), (True, False), range(metrics, 0, -1), (2, 1))
+    for beneath, trials, steps, shown, padding in choices:
+        if (not steps and not (beneath and not trials)) or (shown < metrics and steps):
             continue
-        layout = _Layout(beneath, trials, shown, padding)
+        layout = _Layout(beneath, trials, steps, shown, padding)
         table = _table(results, rows, styles, layout)
         if Measurement.get(console, console.options.update(width=10_000), table).maximum <= console.width:
             break
@@ -110,10 +113,15 @@ def _print_problem(results: StudyResults, problem: str, styles: dict[str, Look],
     _print_winner(results, rows[0], console)
 
 
+def _columns(results: StudyResults, rows: list[Row]) -> list[str]:
+    """The quantities of the table; where conditions are compared the gap is one, after the loss."""
+    return reported(rows, gap=any(condition(results, row) for row in rows))
+
+
 def _table(results: StudyResults, rows: list[Row], styles: dict[str, Look], layout: _Layout) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, layout.padding, 0, 0), pad_edge=False, show_edge=False)
     conditions = [setting_parts(condition(results, row)) for row in rows]
-    quantities = reported(rows)[: layout.metrics]
+    quantities = _columns(results, rows)[: layout.metrics]
     table.add_column("#", justify="right")
     if layout.beneath:
         table.add_column("optimizer,\nbest values", overflow="fold", max_width=30)
@@ -126,9 +134,12 @@ def _table(results: StudyResults, rows: list[Row], styles: dict[str, Look], layo
         table.add_column(quantity_text(rows[0].selected_on).replace(" ", "\n"), justify="right")
     for quantity in quantities:
         heading = quantity_text(quantity)
-        table.add_column(heading.replace(" ", "\n", 1) if layout.beneath else heading, overflow="fold")
+        broken = heading.replace(" ", "\n", 1) if " - " not in heading else heading.replace(" - ", " -\n", 1)
+        broken = broken.replace("training loss", "training\nloss")
+        table.add_column(broken if layout.beneath else heading, overflow="fold")
     table.add_column("di-\nverged", justify="right")
-    if any(row.steps_to_target for row in rows):
+    timed = layout.steps and any(row.steps_to_target for row in rows)
+    if timed:
         table.add_column("steps to\ntarget", justify="right")
     if layout.trials:
         table.add_column("trials", justify="right")
@@ -142,20 +153,30 @@ def _table(results: StudyResults, rows: list[Row], styles: dict[str, Look], layo
             *([Text.assemble(name, "\n", values)] if layout.beneath else [name, values]),
             *([Text(joint.join(conditions[i]))] if any(conditions) else []),
             *([Text(cells[row.selected_on][i][0])] if row.selected_on not in quantities else []),
-            *(Text(("\n" if layout.beneath else " ").join(filter(None, cells[q][i]))) for q in quantities),
+            *(Text(_cell(q, cells[q][i], layout)) for q in quantities),
             f"{row.diverged}/{row.members}",
-            *([steps_text(row)] if any(r.steps_to_target for r in rows) else []),
+            *([steps_text(row)] if timed else []),
             *([str(row.trials)] if layout.trials else []),
         )
     return table
+
+
+def _cell(quantity: str, texts: tuple[str, str], layout: _Layout) -> str:
+    """Median and interval; of a gap the median alone where room is scarce."""
+    if not layout.beneath:
+        return " ".join(filter(None, texts))
+    return texts[0] if quantity.endswith("_gap") else "\n".join(filter(None, texts))
 
 
 def _notes(results: StudyResults, rows: list[Row], layout: _Layout) -> Iterator[str]:
     yield from ranking_notes(results, rows)
     if not layout.trials and len({row.trials for row in rows}) == 1:
         yield f"{counted(rows[0].trials, 'trial')} for each."
-    if left_out := reported(rows)[layout.metrics :]:
-        yield f"Not shown for want of room: {', '.join(map(quantity_text, left_out))}."
+    left_out = [quantity_text(quantity) for quantity in _columns(results, rows)[layout.metrics :]]
+    if not layout.steps and any(row.steps_to_target for row in rows):
+        left_out.append("steps to target")
+    if left_out:
+        yield f"Not shown for want of room: {', '.join(left_out)}."
 
 
 def _print_winner(results: StudyResults, winner: Row, console: Console) -> None:

@@ -53,7 +53,7 @@ def value_text(value: Any) -> str:
     >>> value_text(0.0215443), value_text(True), value_text("64-64")
     ('0.0215', 'True', '64-64')
     """
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 
 def setting_parts(values: Mapping[str, Any]) -> list[str]:
@@ -79,6 +79,8 @@ def quantity_text(quantity: str) -> str:
     if quantity == "batch_loss":
         return "mini-batch loss"
     split, _, name = quantity.partition("_")
+    if name == "gap":
+        return f"{SPLITS[split]} - training loss"
     return f"{SPLITS[split]} {name.replace('_', ' ')}" if split in SPLITS and name else quantity
 
 

@@ -32,7 +32,8 @@ def next_command(results: StudyResults) -> str | None:
     for optimizer in optimizers:
         words += ["-o", _optimizer(optimizer, best[optimizer.label].hyperparameters)]
     winner = best[labels[0]]
-    words += [word for name in spec.factors for word in ("--vary", f"{name}={winner.factors[name]}")]
+    words += [word for name in spec.factors for word in ("--vary", f"{name}={_spelled(winner.factors[name])}")]
+    words += ["--schedule", winner.schedule] if winner.schedule != "constant" else []
     if winner.batch_size not in (None, DEFAULT_BATCH_SIZE):
         words += ["--batch-size", str(winner.batch_size)]
     return shlex.join([*words, *_options(results), "--seeds", str(SEEDS)])
@@ -74,6 +75,7 @@ def _options(results: StudyResults) -> list[str]:
         "--validation": spec.validation or None,
         "--order": None if spec.order == "reshuffle" else spec.order,
         "--target": spec.problems[0].target if met and len(targets) == 1 else None,
+        "--penalise": None if spec.penalise == "weights" else spec.penalise,
         "--device": None if spec.device == "cpu" else spec.device,
         "--data-dir": results.environment.get("data_dir"),
     }

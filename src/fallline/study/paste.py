@@ -1,4 +1,4 @@
-"""A line to paste: the code that makes an optimizer with the values that were found."""
+"""What to paste: the code that makes an optimizer with the values that were found."""
 
 import inspect
 from collections.abc import Mapping
@@ -9,9 +9,10 @@ import torch
 
 from fallline import wrappers
 from fallline.optim.groups import group_values
-from fallline.rules import Rule
-from fallline.study.contenders import BUILT_IN
+from fallline.rules import SGD, Rule
+from fallline.study.contenders import BUILT_IN, wrappers_of
 from fallline.study.specification import OptimizerSpecification
+from fallline.training.treatments import penalties, treated
 
 _TORCH_SPELLING = {"l2.weight_decay": "weight_decay", "decoupled.weight_decay": "weight_decay"}
 
@@ -23,8 +24,7 @@ def paste_line(optimizer: OptimizerSpecification, hyperparameters: Mapping[str, 
     >>> paste_line(momentum, {"lr": 0.1, "momentum": 0.9, "dampening": 0.0, "nesterov": False})
     'torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)'
     """
-    built_in = optimizer.source is None or optimizer.source.lower() in BUILT_IN
-    rule = next((rule for rule in BUILT_IN.values() if built_in and rule.__name__ == optimizer.kind), None)
+    rule = _built_in(optimizer)
     if not optimizer.is_rule:
         place = "torch.optim." if str(optimizer.source).startswith("torch.optim") else ""
         return f"{place}{optimizer.kind}(model.parameters(), {_arguments(hyperparameters)})"
@@ -32,6 +32,46 @@ def paste_line(optimizer: OptimizerSpecification, hyperparameters: Mapping[str, 
     if plain and (found := _torch_line(rule, hyperparameters)):
         return found
     return f"fallline.optim.Optimizer(model.parameters(), {_nested(optimizer, rule, hyperparameters)})"
+
+
+def paste_lines(
+    optimizer: OptimizerSpecification,
+    hyperparameters: Mapping[str, Any],
+    factors: Mapping[str, Any],
+    penalise: str,
+    schedule: str,
+    steps: int,
+) -> str:
+    """Python code for an optimizer under treatments and a schedule of so many steps; one line where there are none."""
+    around = treated(SGD(), factors)
+    line = paste_line(optimizer, hyperparameters)
+    if wrappers_of(around):
+        outer = {name: value for name, value in around.hyperparameters().items() if "." in name}
+        whole = optimizer.model_copy(update={"wrappers": (*wrappers_of(around), *optimizer.wrappers)})
+        rule = _nested(whole, _built_in(optimizer), {**hyperparameters, **outer})
+        line = f"fallline.optim.Optimizer({_parameters(penalties(factors), penalise)}, {rule})"
+    if schedule == "constant":
+        return line
+    call = "schedule(step, {}, losses)" if schedule.startswith("plateau") else "schedule(step, {})"
+    return "\n".join(
+        [
+            f"optimizer = {line}",
+            f"schedule = fallline.schedules.schedule({schedule!r})",
+            f"scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: {call.format(steps)})",
+        ]
+    )
+
+
+def _parameters(penalised: list[str], penalise: str) -> str:
+    if not penalised or penalise == "all":
+        return "model.parameters()"
+    own = f", {penalise.rpartition(':')[2]}" if penalise != "weights" else ""
+    return f"fallline.optim.weights_only(model, {penalised!r}{own})"
+
+
+def _built_in(optimizer: OptimizerSpecification) -> type[Rule] | None:
+    own = optimizer.source is not None and optimizer.source.lower() not in BUILT_IN
+    return next((rule for rule in BUILT_IN.values() if not own and rule.__name__ == optimizer.kind), None)
 
 
 def _torch_line(rule: type[Rule] | None, values: Mapping[str, Any]) -> str | None:

@@ -26,7 +26,11 @@ class StepsToTarget:
 
 @dataclass(frozen=True)
 class Row:
-    """One optimizer on one problem, at the values that did best on validation data."""
+    """One optimizer on one problem, at the values that did best on validation data.
+
+    `intervals` has the final value of every quantity, and `test_gap`, the loss on test data less that on training data
+    (`validation_gap` where there are no test data).
+    """
 
     problem: str
     optimizer: str
@@ -113,10 +117,19 @@ def _row(members: list[Record], grid: Grid, target: Target | None) -> Row:
         members=len(members),
         diverged=sum(record.diverged for record in members),
         winners=tuple(winners),
-        intervals={name: median_interval([run.final(name) for run in winners]) for name in quantities},
+        intervals={name: median_interval([run.final(name) for run in winners]) for name in quantities} | _gap(winners),
         steps_to_target=None if target is None else _steps_to(target, winners),
         edges=tuple(_edges(grid, hyperparameters)),
     )
+
+
+def _gap(winners: Sequence[Record]) -> dict[str, Interval]:
+    """By how much the loss is larger on test data (or else validation data) than on training data, run by run."""
+    split = next((name for name in ("test", "validation") if f"{name}_loss" in winners[0].curve), None)
+    if split is None:
+        return {}
+    gaps = [math.inf if r.diverged else r.final(f"{split}_loss") - r.final("train_loss") for r in winners]
+    return {f"{split}_gap": median_interval(gaps)}
 
 
 def _steps_to(target: Target, winners: Sequence[Record]) -> StepsToTarget | None:

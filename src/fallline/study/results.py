@@ -8,7 +8,7 @@ from typing import Any
 
 from fallline.errors import InputError
 from fallline.plain import finite
-from fallline.study.paste import paste_line
+from fallline.study.paste import paste_lines
 from fallline.study.ranking import Row, rank
 from fallline.study.record import Record
 from fallline.study.specification import Specification
@@ -36,9 +36,12 @@ class StudyResults:
         return rank(self.records, grids, targets)
 
     def paste_line(self, row: Row) -> str:
-        """The code that makes a row's optimizer."""
+        """The code that makes a row's optimizer, with its treatments and schedule."""
         optimizer = next(o for o in self.specification.optimizers if o.label == row.optimizer)
-        return paste_line(optimizer, row.hyperparameters)
+        steps = int(max(record.curve["step"][-1] for record in row.winners))
+        return paste_lines(
+            optimizer, row.hyperparameters, row.factors, self.specification.penalise, row.schedule, steps
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The document that `--json` prints; non-finite numbers are None."""

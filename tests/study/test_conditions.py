@@ -1,0 +1,173 @@
+"""Factors, schedules and group rules of a study: what is accepted, what reaches the members, what is refused."""
+
+import sqlite3
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+import fallline as fl
+from fallline.errors import InputError
+from fallline.schedules import Cosine, Schedule
+from fallline.study.conditions import GROUP_RULES, group_rule, spelled_rule
+from fallline.study.store import MIGRATIONS, Store
+from tests.study.studies import X, compare, curves, line, same
+
+LABELS = (X[:, 0] > 0).long()
+
+
+@dataclass(frozen=True)
+class Late(Schedule):
+    """Nothing at first."""
+
+    def shape(self, step, total, losses):
+        return float(step >= total / 2)
+
+
+def last_layer(name, parameter, module):
+    return name.startswith("1.")
+
+
+def classes(**changes):
+    given = {"model": lambda: nn.Linear(1, 2), "loss": cross_entropy, "train": (X, LABELS), "name": "classes"}
+    return fl.Problem(**{**given, **changes})
+
+
+def test_treatments_are_compared_like_factors_of_the_problem(tmp_path):
+    results = compare(tmp_path, optimizers=["sgd"], vary={"l1": ["0", "1e-1"], "patience": ["none", 1]})
+    factors = [record["factors"] for record in results.records]
+    assert {(f["l1"], f["patience"]) for f in factors} == {(0.0, None), (0.0, 1.0), (0.1, None), (0.1, 1.0)}
+    assert len(results.ranking) == 4
+    assert len({row.intervals["train_loss"].median for row in results.ranking}) > 1
+
+
+def test_what_is_off_is_bit_equal_to_what_was_not_asked_for(tmp_path):
+    plain = compare(tmp_path / "plain", optimizers=["adam"])
+    off = compare(tmp_path / "off", optimizers=["adam"], vary={"l1": [0], "clip_norm": ["none"], "gradient_noise": [0]})
+    assert [r.curve.columns for r in plain.records] == [r.curve.columns for r in off.records]
+
+
+def test_label_smoothing_needs_no_declaration_where_the_loss_takes_it(tmp_path):
+    for loss in (cross_entropy, nn.CrossEntropyLoss()):
+        results = compare(
+            tmp_path / type(loss).__name__,
+            classes(loss=loss),
+            ["sgd"],
+            vary={"label_smoothing": [0.0, 0.3]},
+            lrs=[1e-8],
+        )
+        plain, smoothed = (r.curve for r in results.records if r["seed"] == 0)
+        assert plain["validation_loss"] == pytest.approx(smoothed["validation_loss"], rel=1e-5)
+        assert plain["batch_loss"][-1] != pytest.approx(smoothed["batch_loss"][-1], rel=1e-3)
+    with pytest.raises(InputError, match="label_smoothing"):
+        compare(tmp_path / "none", vary={"label_smoothing": [0.1]})
+    with pytest.raises(InputError, match="between 0.0 and 1.0"):
+        compare(tmp_path / "much", classes(), vary={"label_smoothing": [1.5]})
+
+
+def test_a_factor_that_the_loss_takes_goes_there(tmp_path):
+    def loss(output, target, power=2.0):
+        return ((output - target).abs() ** power).mean()
+
+    results = compare(
+        tmp_path, line(loss=loss, factors={"power": 2.0}), ["sgd"], vary={"power": [2.0, 4.0]}, seeds=1, lrs=[1e-8]
+    )
+    plain, other = (record.curve for record in results.records)
+    assert plain["train_loss"] == pytest.approx(other["train_loss"], rel=1e-5)
+    assert plain["batch_loss"][-1] < 0.9 * other["batch_loss"][-1]
+
+
+def test_schedules_are_part_of_a_member(tmp_path):
+    results = compare(tmp_path, optimizers=["sgd", torch.optim.Adam], schedules=["constant", "cosine:warmup=0.2"])
+    assert {record["schedule"] for record in results.records} == {"constant", "cosine:warmup=0.2"}
+    assert {row.schedule for row in results.ranking} == {"constant", "cosine:warmup=0.2"}
+    ends = [record.final("train_loss") for record in results.records]
+    assert len(set(ends)) == len(ends)
+    assert fl.results(results.folder).specification.schedules == ("constant", "cosine:warmup=0.2")
+
+
+def test_ones_own_schedule_and_group_rule_are_found_again(tmp_path):
+    given = {"optimizers": ["sgd"], "schedules": [Late()], "penalise": last_layer, "vary": {"l2": [0.1]}}
+    problem = {"model": lambda: nn.Sequential(nn.Linear(1, 3), nn.Linear(3, 1))}
+    results = compare(tmp_path, line(**problem), **given)
+    train = results.records[0].curve["train_loss"]
+    steps = results.records[0].curve["step"]
+    assert all(loss == train[0] for loss, step in zip(train, steps, strict=True) if step <= steps[-1] / 2)
+    assert train[-1] < train[0]
+    spec = results.specification
+    assert spec.schedules == ("tests.study.test_conditions:Late",)
+    assert spec.penalise == "tests.study.test_conditions:last_layer"
+    again = compare(tmp_path, line(**problem), **given)
+    assert same(curves(results), curves(again))
+
+
+def test_who_is_penalised(tmp_path):
+    ends = {}
+    for rule in ("weights", "all"):
+        results = compare(tmp_path / rule, optimizers=["sgd"], penalise=rule, vary={"l2": [0.5]}, seeds=1)
+        ends[rule] = results.records[0].final("train_loss")
+    assert ends["weights"] != ends["all"]
+    assert [spelled_rule(rule) for rule in (*GROUP_RULES.values(), "all")] == ["weights", "all", "all"]
+    assert group_rule("tests.study.test_conditions:last_layer") is last_layer
+
+
+def test_the_gap_between_test_and_training_is_reported(tmp_path):
+    results = compare(tmp_path, line(test=(X, 2 * X + 1.5)), ["sgd"], vary={"l2": [0.0, 0.1]})
+    row = results.ranking[0]
+    gaps = [r.final("test_loss") - r.final("train_loss") for r in row.winners]
+    assert row.intervals["test_gap"].median == pytest.approx(sum(gaps) / 2)
+    assert results.to_json()["ranking"][0]["test_gap"]["median"] == row.intervals["test_gap"].median
+
+
+def test_final_values_are_those_of_the_restored_weights(tmp_path):
+    held_out = (X, 1.9 * X)
+    results = compare(
+        tmp_path, line(validation=held_out), ["sgd"], vary={"patience": [1]}, epochs=30, lrs=[0.05], evaluate_every=1
+    )
+    record = results.records[0]
+    assert record.to_json()["outcome"] == "stopped"
+    assert record.final("validation_loss") == min(record.curve["validation_loss"])
+    assert record.outcome.restored == record.to_json()["restored_step"] < record.outcome.step
+    stored = fl.results(results.folder).records[0]
+    assert stored.outcome == record.outcome
+
+
+def test_a_store_of_the_first_format_can_be_read(tmp_path):
+    results = compare(tmp_path, optimizers=["sgd"])
+    connection = sqlite3.connect(results.folder / "study.sqlite")
+    connection.executescript("ALTER TABLE member DROP COLUMN restored; PRAGMA user_version = 1;")
+    connection.close()
+    assert [r.outcome.restored for r in fl.results(results.folder).records] == [None] * len(results.records)
+    with Store.writer(results.folder) as store:
+        assert len(store.records()) == len(results.records)
+    assert len(MIGRATIONS) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vary": {"l1": [-1]}}, "Factor l1 must be a number of at least 0; got -1"),
+        ({"vary": {"l3": [1]}}, "'l3' is no factor of the problem"),
+        ({"vary": {"patience": [1]}, "validation": 0}, "patience stops by the validation loss"),
+        ({"vary": {"l1": [0.1]}, "optimizers": [torch.optim.SGD]}, "around which l1 cannot be put"),
+        ({"schedules": ["cosin"]}, "Did you mean 'cosine'"),
+        ({"schedules": []}, "There is no schedule"),
+        ({"penalise": "weigths"}, "Did you mean 'weights'"),
+        ({"penalise": lambda name, p, module: True}, "penalise must be weights, all, or a function"),
+        ({"penalise": "tests.study.test_conditions:LABELS"}, "must be a function of"),
+        ({"vary": {"l2": [0.1]}, "optimizers": ["adam:weight_decay=0.1"]}, "already has 'l2.weight_decay'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_said_before_training(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        compare(tmp_path, **changes)
+    assert not (tmp_path / "s" / "study.sqlite").exists()
+
+
+def test_torch_optimizers_take_what_needs_no_wrapper(tmp_path):
+    results = compare(
+        tmp_path, optimizers=[torch.optim.SGD], vary={"l1": [0], "patience": [1]}, schedules=[Cosine()], seeds=1
+    )
+    assert len(results.records) == 2
