@@ -46,7 +46,8 @@ def read_checkpoint(path: Path) -> Any:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             entry = json.loads((file.metadata() or {})[_ENTRY])
-            flat = Tree(entry["tree"], {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118)
+            names = list(file.keys())
+            flat = Tree(entry["tree"], {name: file.get_tensor(name).clone() for name in names})
             whole = entry["digest"] == _digest(flat)
     except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
         raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}. {_ADVICE}") from error
