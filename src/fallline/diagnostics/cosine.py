@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fallline.diagnostics.norm import norm, plain
+from fallline.diagnostics.norm import is_safe, norm, plain
 
 
 def cosine(update: Sequence[Tensor], gradient: Sequence[Tensor]) -> Tensor:
@@ -19,13 +19,19 @@ def cosine(update: Sequence[Tensor], gradient: Sequence[Tensor]) -> Tensor:
     tensor(0.7071, dtype=torch.float64)
     """
     update_norm, gradient_norm = norm(update), norm(gradient)
-    # Scaled to length 1 first: the products of small float32 numbers would be 0.
-    products = [(_wide(u) / update_norm).dot(_wide(g) / gradient_norm) for u, g in zip(update, gradient, strict=True)]
-    if not products:
+    if not update:
         return update_norm
-    return torch.stack(products).sum(dtype=update_norm.dtype)
+    pairs = [(_flat(u), _flat(g)) for u, g in zip(update, gradient, strict=True)]
+    if is_safe(update_norm) and is_safe(gradient_norm):
+        return _sum([u.dot(g) for u, g in pairs]) / (update_norm * gradient_norm)
+    # Products of small float32 numbers would be 0.
+    return _sum([(u / update_norm).dot(g / gradient_norm) for u, g in pairs])
 
 
-def _wide(x: Tensor) -> Tensor:
+def _flat(x: Tensor) -> Tensor:
     x = plain(x).flatten()
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _sum(products: Sequence[Tensor]) -> Tensor:
+    return torch.stack([product.cpu().double() for product in products]).sum()

@@ -65,8 +65,15 @@ class Forward(TorchFunctionMode):
         self._handles = []
 
     def begin(self, model: nn.Module) -> None:
-        """Start to watch a model that is about to run; what an interrupted run left behind is dropped."""
+        """Start to watch a model that is about to run, unless part of it is compiled or all of it is under vmap.
+
+        What an interrupted run left behind is dropped.
+        """
         self._clear()
+        if torch.compiler.is_compiling() or any(_is_compiled(module) for module in self._names):
+            return
+        if torch._C._functorch.peek_interpreter_stack() is not None:
+            return
         self._enters(model, ())
         for module in self._names:
             if module is not model:
@@ -134,6 +141,11 @@ class Forward(TorchFunctionMode):
             again = sum(1 for other in named if other.partition("#")[0] == name)
             named[f"{name}#{again + 1}" if again else name] = reading
         return named
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    # By name: importing the compiler to ask for its class takes seconds.
+    return module._compiled_call_impl is not None or type(module).__name__ == "OptimizedModule"
 
 
 def _is_layer(module: nn.Module) -> bool:

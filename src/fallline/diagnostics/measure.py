@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from fallline.diagnostics.cosine import cosine
@@ -20,25 +19,19 @@ def measure(
     `weights` holds what the trained parameters were before the step, `gradients` those that the step was given. A
     layer's update, ratio and cosine are over its trained parameters; NaN where there is nothing to measure.
     """
-    names: list[str] = []
-    values: list[Tensor] = []
+    found: dict[str, float] = {}
     for name, own in layers.items():
         trained = [p for p in own if p in weights]
-        before = [weights[p] for p in trained]
         update = [weights[p] - p.detach() for p in trained]
-        moved = [p for p in trained if p in gradients]
-        gradient = [gradients[p] for p in moved]
+        gradient = [gradients[p] for p in trained if p in gradients]
         quantities = {
             "gradient_norm": norm(gradient),
             "weight_norm": norm(weights.get(p, p) for p in own),
             "update_norm": norm(update),
-            "update_ratio": update_ratio(update, before),
+            "update_ratio": update_ratio(update, [weights[p] for p in trained]),
             "cosine": cosine([u for p, u in zip(trained, update, strict=True) if p in gradients], gradient),
         }
-        names += [f"{quantity}/{name}" for quantity in quantities]
-        values += quantities.values()
-    # One transfer from the device for all.
-    found = dict(zip(names, torch.stack([value.to(values[0].device) for value in values]).tolist(), strict=True))
+        found.update({f"{quantity}/{name}": float(value) for quantity, value in quantities.items()})
     for name, own in layers.items():
         # A norm is finite where all values are, so they are counted only where it is not.
         bad = {"gradients": [gradients[p] for p in own if p in gradients], "weights": [weights.get(p, p) for p in own]}

@@ -1,23 +1,42 @@
 """The norm of a layer's gradients, weights or updates."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from fallline.diagnostics.layers import layers
 
+SAFE = (1e-12, 1e15)
+"""Norms within which float32 holds the squares of what matters; outside they are summed again in float64."""
+
 
 def norm(tensors: Iterable[Tensor]) -> Tensor:
-    """The Euclidean norm of tensors of any shapes taken together, a 0-d tensor; NaN where there are none.
+    """The Euclidean norm of tensors of any shapes taken together, NaN where there are none: a 0-d float64 CPU tensor.
 
-    Squares are summed in float64, so a float32 gradient of 1e-30 has a norm too, and one of 1e30 a finite one.
+    A float32 gradient of 1e-30, whose square float32 cannot hold, has a norm too, and one of 1e30 a finite one.
 
     >>> norm([torch.tensor([3.0, 0.0]), torch.tensor([[4.0]])])
     tensor(5., dtype=torch.float64)
     """
-    parts = [torch.linalg.vector_norm(plain(x), dtype=accumulator(x)) for x in tensors]
-    return torch.linalg.vector_norm(torch.stack(parts)) if parts else torch.tensor(torch.nan, dtype=torch.float64)
+    tensors = [plain(x) for x in tensors]
+    if not tensors:
+        return torch.tensor(torch.nan, dtype=torch.float64)
+    total = _norm(tensors, torch.float32)
+    return total if is_safe(total) else _norm(tensors, torch.float64)
+
+
+def is_safe(size: Tensor) -> bool:
+    """Whether a norm is such that float32 holds the squares behind it."""
+    return bool(SAFE[0] < size < SAFE[1])
+
+
+def _norm(tensors: Sequence[Tensor], least: torch.dtype) -> Tensor:
+    if tensors[0].device.type == "mps":  # which has no float64
+        tensors = [x.cpu() for x in tensors]
+    parts = [torch.linalg.vector_norm(x, dtype=torch.promote_types(x.dtype, least)) for x in tensors]
+    total: Tensor = torch.linalg.vector_norm(torch.stack([part.cpu().double() for part in parts]))
+    return total
 
 
 def gradient_norms(model: nn.Module) -> dict[str, float]:
@@ -42,8 +61,3 @@ def plain(x: Tensor) -> Tensor:
     if x.layout != torch.strided:
         x = x.to_dense()
     return torch.view_as_real(x) if x.is_complex() else x
-
-
-def accumulator(x: Tensor) -> torch.dtype:
-    """The type to sum in: float64, or float32 on the one kind of device that has no float64."""
-    return torch.float32 if x.device.type == "mps" else torch.float64

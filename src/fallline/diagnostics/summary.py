@@ -1,15 +1,16 @@
 """The last record in sentences."""
 
+import math
+
 from fallline.diagnostics.records import Columns, Records
 
 
 def summary(columns: Columns) -> list[str]:
     """The range of gradient norms and update ratios, and the dead and saturated units, of the last record."""
-    if not columns.get("step"):
-        return []
     records = Records(columns)
     lines = []
-    gradients, ratios = records.at("gradient_norm", -1), records.at("update_ratio", -1)
+    gradients = records.at("gradient_norm", -1)
+    ratios = {name: ratio for name, ratio in records.at("update_ratio", -1).items() if ratio < math.inf}
     if gradients:
         low, high = (extreme(gradients, key=gradients.__getitem__) for extreme in (min, max))
         lines.append(

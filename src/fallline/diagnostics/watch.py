@@ -23,9 +23,9 @@ class Watch:
     for. Nothing in the training changes, not by a bit: no random number is drawn and no graph is kept. On the other
     steps the cost is a counter; a recorded step holds a second copy of the weights and gradients while it lasts.
 
-    Activations are seen in the last run of the model forward, with gradients enabled, before the step; those of a
-    model compiled by `torch.compile` are not seen. Raises InputError for a model without parameters, an optimizer
-    that trains none of them, and an `every` below 1.
+    Activations are seen in the last run of the model forward, with gradients enabled, before the step; not those of
+    a model that is compiled (`torch.compile`) or run under `torch.func`. Raises InputError for a model without
+    parameters, an optimizer that trains none of them, and an `every` below 1.
 
     >>> import fallline as fl
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
@@ -91,6 +91,8 @@ class Watch:
 
     def report(self) -> str:
         """What was found, and the last record, in sentences."""
+        if not self._records:
+            return f"{self._steps} steps, 0 of them recorded.\nNothing to judge by yet."
         columns = self.columns()
         head = f"{self._steps} steps, {len(self._records)} of them recorded."
         return "\n".join(
@@ -119,7 +121,7 @@ class Watch:
             self.next_step()
 
     def _before_forward(self, module: nn.Module, args: Any) -> None:
-        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        if torch.is_grad_enabled():
             self._forward.begin(module)
 
     def _after_forward(self, module: nn.Module, args: Any, output: Any) -> None:
