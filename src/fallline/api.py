@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
-from fallline.errors import InputError, MachineError
+from fallline.errors import InputError
 from fallline.problems import Problem, initial_model
 from fallline.report import default_watcher, figures, page, tables
 from fallline.study import (
@@ -25,11 +26,13 @@ from fallline.study import (
     run,
 )
 from fallline.study.conditions import known_factors
+from fallline.study.folders import new_folder
 from fallline.study.weights import load_weights
 from fallline.suggestions import unknown
+from fallline.training.cohort import DEFAULT_EPOCHS
+from fallline.training.rate_search import FoundRate, search_rate
 
 CLASSICAL = ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam")
-DEFAULT_EPOCHS = 10
 
 
 @dataclass(frozen=True)
@@ -172,8 +175,9 @@ def compare(
         seed=seed,
         validation=validation,
         order=order,
+        diagnostics=diagnostics,
     )
-    return _run(study, _new_folder(problems[0].name) if store is None else Path(store), progress)
+    return _run(study, new_folder(problems[0].name) if store is None else Path(store), progress)
 
 
 def resume(folder: str | Path, *, data_dir: str | Path | None = None, progress: bool | Watcher = True) -> Results:
@@ -219,19 +223,3 @@ def _check_varied(varied: Mapping[str, Sequence[Any]], contenders: Sequence[Cont
         if not any(name in c.grid or f"l2.{name}" in c.grid for c in contenders):
             known = [*factors, *sorted({field for c in contenders for field in c.hyperparameters})]
             raise InputError(unknown(name, known, "factor of the problem or hyperparameter of an optimizer"))
-
-
-def _new_folder(name: str) -> Path:
-    plain = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
-    for number in range(1, 100_000):
-        folder = Path("runs") / f"{plain}-{number:04d}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise InputError(
-                f"The store {folder} cannot be written: {error.strerror}. Name another with --store."
-            ) from None
-        return folder
-    raise MachineError("There are too many folders in runs/; name one with --store.")

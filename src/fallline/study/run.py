@@ -1,6 +1,6 @@
 """Running a study: members one after another, each written down as it ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,7 +61,7 @@ def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> lis
     folder of another study, MachineError where the machine failed.
     """
     watcher = watcher or Silent()
-    with Store.writer(folder) as store, _threads(_begin(store, study, watcher)), closing(watcher):
+    with Store.writer(folder) as store, threads(_begin(store, study, watcher)), closing(watcher):
         records = store.records()
         missing = [member for member in study.members if key(describe(member)) not in records]
         watcher.begin(len(study.members), list(records.values()), sum(_steps(study, m) for m in missing))
@@ -104,22 +104,33 @@ def _begin(store: Store, study: Study, watcher: Watcher) -> int:
     if before is None:
         store.begin(written, study.plan.to_json(), dict(study.environment))
         return study.plan.threads
-    specification, plan, environment = before
-    if specification != written:
+    refuse_changes(study, before, store.folder, watcher.say)
+    return int(before[1]["threads"])
+
+
+def refuse_changes(
+    study: Study,
+    before: tuple[str, Mapping[str, Any], Mapping[str, Any]],
+    folder: Path,
+    say: Callable[[str], None],
+    noun: str = "study",
+) -> None:
+    """Make sure that a folder's specification, code and data are this study's; `before` is specification, plan and
+    environment as they were stored. What may change the last bits is said. Raises InputError.
+    """
+    specification, _, environment = before
+    if specification != study.specification.model_dump_json():
         raise InputError(
-            f"{store.folder} holds another study. Choose another store, or delete that folder, or continue it: "
-            f"fallline resume {store.folder}"
+            f"{folder} holds another {noun}. Choose another store, or delete that folder, or continue it: "
+            f"fallline resume {folder}"
         )
     if different := changes(environment, study.environment):
         raise InputError(
-            f"The study in {store.folder} cannot go on: {', '.join(different)} changed since it began, so its curves "
-            "would not belong together. Undo the change, or begin a new study in another store."
+            f"The {noun} in {folder} cannot go on: {', '.join(different)} changed since it began, so its curves "
+            f"would not belong together. Undo the change, or begin a new {noun} in another store."
         )
     if differing := moved(environment, study.environment):
-        watcher.say(
-            f"Other circumstances than when this study began ({'; '.join(differing)}): the last bits may differ."
-        )
-    return int(plan["threads"])
+        say(f"Other circumstances than when this {noun} began ({'; '.join(differing)}): the last bits may differ.")
 
 
 def _keep(store: Store, trained: Trained) -> Record:
@@ -154,7 +165,8 @@ class _Ticks:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads inside."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

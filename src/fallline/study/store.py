@@ -11,6 +11,7 @@ import filelock
 import numpy as np
 
 from fallline.errors import InputError, MachineError
+from fallline.study.folders import claim
 from fallline.study.record import Record
 from fallline.training import Curve, Ending, Outcome
 
@@ -55,17 +56,7 @@ class Store:
     def writer(cls, folder: str | Path) -> Self:
         """Open a folder to write, making it if need be; raises InputError where that cannot be done."""
         folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _refuse_other_files(folder)
-            lock = filelock.FileLock(folder / "lock")
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise InputError(
-                f"Another fallline is working on {folder}; wait for it, or choose another store."
-            ) from None
-        except OSError as error:
-            raise InputError(f"The store {folder} cannot be written: {error.strerror or error}.") from None
+        lock = claim(folder, FILE, "study")
         try:
             connection = _connect(folder / FILE, "rwc")
             connection.execute("PRAGMA journal_mode = WAL")
@@ -187,15 +178,6 @@ class Store:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, timeout=30.0, isolation_level=None)
-
-
-def _refuse_other_files(folder: Path) -> None:
-    if (folder / FILE).exists():
-        return
-    if other := sorted(path.name for path in folder.iterdir() if path.name != "lock"):
-        raise InputError(
-            f"{folder} holds other files ({', '.join(other[:3])}) and no study; choose a folder of its own."
-        )
 
 
 def _refuse_newer(connection: sqlite3.Connection, folder: Path) -> int:

@@ -16,6 +16,8 @@ from fallline.training.member import Member
 from fallline.training.outcome import Outcome
 from fallline.training.training import Training
 
+DEFAULT_EPOCHS = 10
+
 
 @dataclass(frozen=True)
 class Budget:
