@@ -137,7 +137,9 @@ def test_final_values_are_those_of_the_restored_weights(tmp_path):
 def test_a_store_of_the_first_format_can_be_read(tmp_path):
     results = compare(tmp_path, optimizers=["sgd"])
     connection = sqlite3.connect(results.folder / "study.sqlite")
-    connection.executescript("ALTER TABLE member DROP COLUMN restored; PRAGMA user_version = 1;")
+    connection.executescript(
+        "ALTER TABLE member DROP COLUMN restored; ALTER TABLE curve DROP COLUMN place; PRAGMA user_version = 1;"
+    )
     connection.close()
     assert [r.outcome.restored for r in fl.results(results.folder).records] == [None] * len(results.records)
     with Store.writer(results.folder) as store:

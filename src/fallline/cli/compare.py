@@ -58,6 +58,9 @@ def compare(
     evaluate_every: Annotated[
         int | None, typer.Option(metavar="N", help="Evaluate every N steps too, beside every epoch's end.")
     ] = None,
+    diagnostics: Annotated[
+        str, typer.Option(metavar="none|layers|all", help="What is recorded of gradients, updates and units.")
+    ] = "none",
     runner: Annotated[str, typer.Option(metavar="auto|loop", help="How members are trained.")] = "auto",
     device: Annotated[str, typer.Option(metavar="D", help="cpu, cuda, cuda:1, ...")] = "cpu",
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads that torch uses.")] = None,
@@ -94,6 +97,7 @@ def compare(
         order=order,  # type: ignore[arg-type]
         target=target,
         evaluate_every=evaluate_every,
+        diagnostics=diagnostics,  # type: ignore[arg-type]
         store=store,
         runner=runner,
         device=device,

@@ -11,6 +11,7 @@ from fallline.study.statistics import Interval, median_interval
 from fallline.study.target import Target
 from fallline.training import first_reached
 
+MEASURED = ("train_", "validation_", "test_")
 GROUP = ("problem", "optimizer", "factors", "schedule", "batch_size")
 
 
@@ -107,7 +108,7 @@ def selected_on(members: Sequence[Record]) -> str:
 def _row(members: list[Record], grid: Grid, target: Target | None) -> Row:
     winners = best_setting(members)
     hyperparameters = winners[0]["hyperparameters"]
-    quantities = [name for name in winners[0].curve.columns if name not in ("step", "samples", "batch_loss")]
+    quantities = [name for name in winners[0].curve.columns if name.startswith(MEASURED)]
     return Row(
         **{name: winners[0][name] for name in GROUP},
         hyperparameters=hyperparameters,

@@ -56,6 +56,7 @@ class Specification(_Plain):
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     validation: Annotated[float, Field(ge=0, lt=1)] | None = None
     order: Literal["reshuffle", "fixed"] = "reshuffle"
+    diagnostics: Literal["none", "layers", "all"] = "none"
     device: str = "cpu"
 
     @model_validator(mode="after")

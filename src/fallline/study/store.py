@@ -39,7 +39,10 @@ MIGRATIONS = (
         PRIMARY KEY (member, quantity)
     ) STRICT, WITHOUT ROWID;
     """,
-    "ALTER TABLE member ADD COLUMN restored INTEGER;",
+    """
+    ALTER TABLE member ADD COLUMN restored INTEGER;
+    ALTER TABLE curve ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """One script per version of the file; `user_version` counts those that have run."""
 
@@ -113,20 +116,21 @@ class Store:
                 ),
             )
             self._connection.executemany(
-                "INSERT INTO curve VALUES (?, ?, ?)",
+                "INSERT INTO curve VALUES (?, ?, ?, ?)",
                 [
-                    (record.key, quantity, np.asarray(values, dtype="<f8").tobytes())
-                    for quantity, values in record.curve.columns.items()
+                    (record.key, quantity, np.asarray(values, dtype="<f8").tobytes(), place)
+                    for place, (quantity, values) in enumerate(record.curve.columns.items())
                 ],
             )
 
     def records(self) -> dict[str, Record]:
         """All members that have ended, by key, in the order in which they ended."""
+        # A store of the first format, opened to read, lacks these columns.
+        first = self._read("PRAGMA user_version") == [(1,)]
+        restored, place = ("NULL", "quantity") if first else ("restored", "place")
         curves: dict[str, dict[str, list[float]]] = {}
-        for member, quantity, blob in self._read("SELECT member, quantity, float64 FROM curve"):
+        for member, quantity, blob in self._read(f"SELECT member, quantity, float64 FROM curve ORDER BY {place}"):
             curves.setdefault(member, {})[quantity] = np.frombuffer(blob, dtype="<f8").tolist()
-        # A store of the first format, opened to read, has no such column.
-        restored = "NULL" if self._read("PRAGMA user_version") == [(1,)] else "restored"
         rows = self._read(
             f"SELECT key, description, ending, step, cause, seconds, {restored} FROM member ORDER BY rowid"
         )
@@ -203,6 +207,7 @@ def _ordered(columns: dict[str, list[float]]) -> dict[str, list[float]]:
         if name in first:
             return (0, first.index(name), "")
         split = next((i for i, prefix in enumerate(splits) if name.startswith(prefix)), len(splits))
-        return (1 + split, 0 if name.endswith("_loss") else 1, name)
+        # Diagnostics stand in the model's order, in which they were recorded.
+        return (1 + split, 0 if name.endswith("_loss") else 1, name if split < len(splits) else "")
 
     return {name: columns[name] for name in sorted(columns, key=place)}

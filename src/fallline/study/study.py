@@ -174,6 +174,7 @@ def rebuild(
         seed=spec.seed,
         validation=spec.validation,
         order=spec.order,
+        diagnostics=spec.diagnostics,
     )
 
 
@@ -214,6 +215,7 @@ def _members(spec: Specification, problems: Mapping[str, Prepared], contenders: 
                     order=spec.order,
                     seed=seed,
                     penalised=penalised,
+                    diagnostics=spec.diagnostics,
                 )
                 for scheduled in schedules
                 for c in contenders

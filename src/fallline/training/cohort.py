@@ -93,7 +93,7 @@ def advance(trainings: Sequence[Training], budget: Budget, after: After) -> None
         share = (time.perf_counter() - reading) / len(active)
         for training in active:
             training.seconds += share
-            training.step(batch, place)
+            training.step(batch, place, done in evaluations)
         if done in evaluations:
             for training in active:
                 training.evaluate(judged=done % steps_per_epoch == 0 or done == first.total)

@@ -13,15 +13,17 @@ class Curve:
     """Columns of equal length, one entry per evaluation; `step` and `samples` among them.
 
     `train_loss` is measured on the training rows as they stand, like `validation_loss` and `test_loss`;
-    `batch_loss` is the mean of the mini-batch losses since the evaluation before (NaN at step 0).
+    `batch_loss` is the mean of the mini-batch losses since the evaluation before (NaN at step 0). Diagnostics bear a
+    layer's name, `gradient_norm/0`; they are of the step before the evaluation.
     """
 
     columns: dict[str, list[float]] = field(default_factory=dict)
 
     def append(self, values: dict[str, float]) -> None:
-        """Add one evaluation."""
-        for name, value in values.items():
-            self.columns.setdefault(name, []).append(value)
+        """Add one evaluation; NaN stands where a column has no value."""
+        before = max(map(len, self.columns.values()), default=0)
+        for name in dict.fromkeys((*self.columns, *values)):
+            self.columns.setdefault(name, [math.nan] * before).append(values.get(name, math.nan))
 
     def __getitem__(self, name: str) -> list[float]:
         return self.columns[name]

@@ -12,6 +12,7 @@ from fallline.optim import Optimizer, is_weight, weights_only
 from fallline.optim.weights import Which
 from fallline.rules import Rule
 from fallline.schedules import Constant, Schedule
+from fallline.training.recording import Depth
 from fallline.training.treatments import penalties, treated
 
 Algorithm = Rule | type[torch.optim.Optimizer]
@@ -23,7 +24,8 @@ class Member:
 
     `factors` are the problem's own and treatments (`fallline.training.treatments`), whose penalties act on the
     parameters that `penalised` accepts. `seed` is the index of the run: members with the same index share initial
-    weights, batches and dropout. `batch_size` is None where a DataLoader decides. `phase` says what a training is for.
+    weights, batches and dropout. `batch_size` is None where a DataLoader decides. `phase` says what a training is for,
+    `diagnostics` what is recorded beside losses and metrics.
     """
 
     problem: str
@@ -37,6 +39,7 @@ class Member:
     seed: int = 0
     phase: str = "search"
     penalised: Which = is_weight
+    diagnostics: Depth = "none"
 
     def make_optimizer(self, model: nn.Module, noise_seed: int = 0) -> torch.optim.Optimizer:
         """The optimizer of this member on a model's parameters."""

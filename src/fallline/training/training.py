@@ -22,6 +22,7 @@ from fallline.training.dropout import KeyedDropout, has_dropout
 from fallline.training.evaluate import evaluate
 from fallline.training.member import Member
 from fallline.training.outcome import Ending, Outcome
+from fallline.training.recording import Recording
 from fallline.training.stopping import QUANTITY, EarlyStopping
 
 DIVERGED_ABOVE = 10.0
@@ -44,6 +45,9 @@ class Training:
         patience = member.factors.get("patience")
         per_epoch = problem.train.steps(member.batch_size or 0)
         self.stopping = None if patience is None else EarlyStopping(patience * per_epoch)
+        self.recording: Recording | None = None
+        if member.diagnostics != "none":
+            self.recording = Recording(member.diagnostics, self.model, self.optimizer, self._objective, problem)
         self.curve = Curve()
         self.outcome: Outcome | None = None
         self.done = 0
@@ -55,9 +59,13 @@ class Training:
         if not self.model.training:
             self.model.train()
 
-    def step(self, batch: Any, place: Place) -> None:
-        """One update on a batch, which ends at a place in the data; nothing waits for the device."""
+    def step(self, batch: Any, place: Place, evaluated: bool = False) -> None:
+        """One update on a batch, which ends at a place in the data; nothing waits for the device. What is `evaluated`
+        afterwards is recorded too.
+        """
         began = time.perf_counter()
+        if evaluated and self.recording is not None:
+            self.recording.coming()
         self._schedule()
         self.place = place
         self.done += 1
@@ -101,6 +109,8 @@ class Training:
         for split, data in self.problem.evaluated.items():
             for name, value in evaluate(self.model, self.problem.objective, data).items():
                 row[f"{split}_{name}"] = value
+        if self.recording is not None:
+            row |= self.recording.row()
         self.curve.append(row)
         self.outcome = self._divergence(batch_losses, row["train_loss"], judged)
         if self.stopping is not None and self.outcome is None:
@@ -132,6 +142,8 @@ class Training:
 
     def finish(self) -> None:
         """Note that the budget is used up, and with early stopping put the best weights back."""
+        if self.recording is not None:
+            self.recording.close()
         outcome = self.outcome or Outcome(Ending.FINISHED, self.done)
         if self.stopping is not None and not outcome.diverged:
             outcome = replace(outcome, restored=self.stopping.restore(self.model))
