@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from fallline.errors import InputError
@@ -30,7 +29,6 @@ from fallline.study.folders import new_folder
 from fallline.study.weights import load_weights
 from fallline.suggestions import unknown
 from fallline.training.cohort import DEFAULT_EPOCHS
-from fallline.training.rate_search import FoundRate, search_rate
 
 CLASSICAL = ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam")
 
@@ -175,7 +173,6 @@ def compare(
         seed=seed,
         validation=validation,
         order=order,
-        diagnostics=diagnostics,
     )
     return _run(study, new_folder(problems[0].name) if store is None else Path(store), progress)
 
