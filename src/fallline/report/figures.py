@@ -12,10 +12,12 @@ from fallline.report.canvas import LINE, ending, grid, headline, save, styled
 from fallline.report.colors import Look, looks
 from fallline.report.curves import draw_curves
 from fallline.report.panels import Panel, panels
+from fallline.report.rates import draw_rates
 from fallline.report.sensitivity import diverging, draw_sensitivity
 from fallline.report.surfaces import draw_trace
 from fallline.report.words import quantity_text
 from fallline.study import StudyResults
+from fallline.training.rate_search import FoundRate
 
 
 def save_curves(results: StudyResults, path: str | Path) -> Path:
@@ -72,6 +74,13 @@ def save_trace(path: "np.ndarray[Any, np.dtype[np.float64]]", surface: Surface, 
     file = _checked(file)
     with styled():
         return save(draw_trace(np.asarray(path, dtype=np.float64), surface, rule), file)
+
+
+def save_rates(found: FoundRate, file: str | Path) -> Path:
+    """Draw the ramp and the fan of a learning-rate search, as PNG, PDF or SVG by the path's ending."""
+    file = _checked(file)
+    with styled():
+        return save(draw_rates(found), file)
 
 
 def _checked(path: str | Path) -> Path:

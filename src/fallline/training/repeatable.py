@@ -1,0 +1,116 @@
+"""Training a model again and again from where it stands, each time with other learning rates, on the same batches."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fallline.errors import InputError
+from fallline.problems.prepared import Prepared
+from fallline.randomness import forked, seed_global
+from fallline.training.batches import Place, batches
+from fallline.training.evaluate import evaluate
+from fallline.training.member import Member
+from fallline.training.starting_point import StartingPoint
+from fallline.training.training import stepper
+
+
+class RepeatableTraining:
+    """A model and its optimizer as they stand, a problem's batches, and rows to compare on.
+
+    The rows are the validation data, or where there are none a fixed part of the training data. Where parameter groups
+    have different rates their ratios are kept, and a learning rate is that of the group with the largest.
+    """
+
+    def __init__(
+        self, member: Member, model: nn.Module, optimizer: torch.optim.Optimizer, problem: Prepared, seed: int
+    ) -> None:
+        self.member = member
+        self.model = model
+        self.optimizer = optimizer
+        self.problem = problem
+        self.seed = seed
+        self.compared_on = "validation" if problem.validation is not None else "training"
+        loss = problem.problem.loss
+        owner = loss if isinstance(loss, nn.Module) else getattr(loss, "__self__", None)
+        self._modules = [model, owner] if isinstance(owner, nn.Module) else [model]
+        self._objective = problem.objective.under(member.factors)
+        self._ratios = _ratios(optimizer)
+        self._begin: StartingPoint | None = None
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Lend model, optimizer and the global generators; all are put back at the end, however it comes."""
+        self._begin = StartingPoint(self._modules, self.optimizer)
+        with forked(self.problem.device):
+            try:
+                yield
+            finally:
+                try:
+                    self._begin.restore()
+                except KeyboardInterrupt:
+                    self._begin.restore()
+                    raise
+
+    def train(self, rates: Iterable[float]) -> Iterator[float]:
+        """Train from the beginning, one update at each rate; the loss of each batch before its update.
+
+        Ends after a loss that is not finite, without its update.
+        """
+        assert self._begin is not None
+        self._begin.rewind()
+        if not self.model.training:
+            self.model.train()
+        take_step = stepper(self.optimizer)
+        coming = batches(self.problem, self.member, self.seed, Place())
+        for number, (rate, (_, batch)) in enumerate(zip(rates, coming, strict=False), start=1):
+            for group, ratio in zip(self.optimizer.param_groups, self._ratios, strict=True):
+                _set_rate(group, ratio * rate)
+            loss = take_step(self._closure(batch, number)).item()
+            yield loss
+            if not math.isfinite(loss):
+                return
+
+    def start(self) -> float:
+        """The loss before any update, on the rows to compare on."""
+        assert self._begin is not None
+        self._begin.rewind()
+        return self.measure()
+
+    def measure(self) -> float:
+        """The loss on the rows to compare on; NaN where a parameter is not finite."""
+        if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
+            return math.nan
+        data = self.problem.train_part if self.problem.validation is None else self.problem.validation
+        seed_global(self.seed, "evaluation", device=self.problem.device)
+        return evaluate(self.model, self.problem.objective, data)["loss"]
+
+    def _closure(self, batch: Any, number: int) -> Any:
+        def closure() -> Tensor:
+            seed_global(self.seed, "step", 0, number, self.problem.device)
+            self.optimizer.zero_grad()
+            loss = self._objective.loss(self.model, batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        return closure
+
+
+def _ratios(optimizer: torch.optim.Optimizer) -> Sequence[float]:
+    """The learning rate of each parameter group over the largest; InputError for a group without one."""
+    groups = optimizer.param_groups
+    if any("lr" not in group for group in groups):
+        raise InputError(f"{type(optimizer).__name__} has no learning rate `lr` to look for.")
+    rates = [float(group["lr"]) for group in groups]
+    largest = max(rates)
+    return [rate / largest if largest > 0 else 1.0 for rate in rates]
+
+
+def _set_rate(group: dict[str, Any], rate: float) -> None:
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
