@@ -10,6 +10,7 @@ from fallline.report.tables import quantity_cells, reported
 from fallline.report.words import counted, listed, number, quantity_text, setting_text, value_text
 from fallline.study import Row, StudyResults
 from fallline.training.training import DIVERGED_ABOVE
+from fallline.training.treatments import TREATMENTS, active
 
 
 def headline(results: StudyResults, problem: str) -> str:
@@ -28,7 +29,11 @@ def headline(results: StudyResults, problem: str) -> str:
         following = others[0]
         told = number(following.score) if math.isfinite(following.score) else "which diverged"
         parts[0] += f"; next is {following.optimizer}, {told}"
-    tests = [quantity for quantity in reported(rows) if quantity.startswith("test_") and quantity in best.intervals]
+    tests = [
+        quantity
+        for quantity in reported(rows, gap=False)
+        if quantity.startswith("test_") and quantity in best.intervals
+    ]
     if tests:
         parts.append("On test data it reached " + listed(_measured(rows, quantity) for quantity in tests))
     return ". ".join(parts) + "."
@@ -50,6 +55,8 @@ def method(results: StudyResults) -> list[str]:
     ]
     if spec.factors:
         compared.append(listed(f"{name} {' or '.join(map(value_text, v))}" for name, v in spec.factors.items()))
+    if spec.schedules != ("constant",):
+        compared.append(f"learning-rate schedule {' or '.join(spec.schedules)}")
     rows = [str(size) for size in spec.batch_sizes if size is not None]
     batches = f" in batches of {' or '.join(rows)}" if rows else ""
     order = "in an order drawn anew for every epoch" if spec.order == "reshuffle" else "in the same order every epoch"
@@ -58,12 +65,23 @@ def method(results: StudyResults) -> list[str]:
         f"{counted(spec.seeds, 'seed')}, which makes {counted(_planned(results), 'training')}.",
         "Trainings with the same seed begin with the same weights and see the same batches, "
         f"{order}; so optimizers are compared on equal chances.",
+        *_treatments(results),
         _selection(results),
         "A training has diverged when its loss or its parameters were no longer finite, or when its training loss at "
         f"an epoch's end was above {DIVERGED_ABOVE:g} times its start. Diverged trainings are counted as the worst "
         f"result and never dropped; here {_divergences(results)}.",
         "All statements hold for the optimizers as tuned here, with these values tried and this budget.",
     ]
+
+
+def _treatments(results: StudyResults) -> list[str]:
+    spec = results.specification
+    on = {name for name, values in spec.factors.items() if any(active({name: value}) for value in values)}
+    said = [f"{name}: {TREATMENTS[name].says}" for name in spec.factors if name in on]
+    if any(TREATMENTS[name].penalty for name in on):
+        rule = {"weights": "weights, not on biases and normalisation layers", "all": "all parameters"}
+        said.append(f"penalties act on {rule.get(spec.penalise, f'what {spec.penalise} accepts')}")
+    return [f"{'; '.join(said)[:1].upper()}{'; '.join(said)[1:]}."] if said else []
 
 
 def _selection(results: StudyResults) -> str:

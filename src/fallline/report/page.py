@@ -2,21 +2,25 @@
 
 import json
 import math
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fallline.files import write_whole
 from fallline.report.colors import looks
 from fallline.report.embedded import embedded
+from fallline.report.inside import diagnosed, inside_notes, save_layers
 from fallline.report.method import headline, method
 from fallline.report.notes import diverged_members, ranking_notes, tried, unfinished_note
 from fallline.report.panels import condition
 from fallline.report.tables import places, quantity_cells, reported, steps_text
 from fallline.report.words import listed, quantity_text, setting_parts, setting_text
 from fallline.study import StudyResults
+from fallline.training import Ending
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,9 @@ def page_text(results: StudyResults) -> str:
         unfinished=unfinished_note(results),
         rankings=[_ranking(results, problem) for problem in problems],
         members=len(results.records),
+        stopped=sum(record.outcome.ending is Ending.STOPPED for record in results.records),
+        inside=inside_notes(results, results.ranking),
+        layers=_picture(results),
         diverged=[
             {
                 "problem": record["problem"],
@@ -126,6 +133,15 @@ def _ranking(results: StudyResults, problem: str) -> Ranking:
         tuple(ranking_notes(results, rows)),
         results.paste_line(best) if math.isfinite(best.score) else None,
     )
+
+
+def _picture(results: StudyResults) -> str | None:
+    """The picture of the diagnostics as a data address, where there are any."""
+    if not diagnosed(results):
+        return None
+    with TemporaryDirectory() as folder:
+        content = save_layers(results, Path(folder) / "layers.png").read_bytes()
+    return f"data:image/png;base64,{b64encode(content).decode()}"
 
 
 def _varied(results: StudyResults) -> bool:
