@@ -6,14 +6,41 @@ Listing the entries does not import torch: their files do so when they run.
 import time
 
 from fallline.errors import InputError
-from fallline.gallery import airfoil, linear, nonzero, traces
+from fallline.gallery import (
+    airfoil,
+    backpropagation,
+    batches,
+    dead_units,
+    descent,
+    differences,
+    gradients,
+    label_order,
+    linear,
+    loaders,
+    nonzero,
+    traces,
+)
 from fallline.gallery.entry import Check as Check
 from fallline.gallery.entry import Entry as Entry
 from fallline.gallery.entry import Exhibit as Exhibit
 from fallline.gallery.entry import Setting as Setting
 from fallline.suggestions import unknown
 
-ENTRIES: dict[str, Entry] = {entry.name: entry for room in (traces, airfoil, linear, nonzero) for entry in room.ENTRIES}
+_ROOMS = (
+    traces,
+    airfoil,
+    linear,
+    nonzero,
+    descent,
+    backpropagation,
+    gradients,
+    dead_units,
+    batches,
+    label_order,
+    loaders,
+    differences,
+)
+ENTRIES: dict[str, Entry] = {entry.name: entry for room in _ROOMS for entry in room.ENTRIES}
 """Every entry by name, in the order in which they are shown."""
 
 
