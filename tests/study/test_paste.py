@@ -61,3 +61,38 @@ class Parameters:
 
     def parameters(self):
         return [self.p]
+
+
+TREATED = {"l1": 0.1, "l2": 0.2, "decoupled_decay": 0.3, "clip_norm": 0.5, "gradient_noise": 0.0, "dropout": 0.5}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam:weight_decay=0.1", fl.wrappers.Maximize(fl.rules.Momentum())])
+@pytest.mark.parametrize("penalise", ["weights", "all"])
+def test_treatments_and_schedule_are_pasted_too(tmp_path, optimizer, penalise):
+    factors = {name: value for name, value in TREATED.items() if name != "dropout"}
+    if "weight_decay" in str(optimizer):
+        factors.pop("l2")
+    results = compare(
+        tmp_path, optimizers=[optimizer], lrs=[0.05], epochs=1, seeds=1, penalise=penalise,
+        vary={name: [value] for name, value in factors.items()}, schedules=["cosine"],
+    )  # fmt: skip
+    ends = []
+    for ours in (True, False):
+        torch.manual_seed(3)
+        model = nn.Linear(2, 2)
+        names = {"torch": torch, "fallline": fl, "model": model}
+        if ours:
+            made = names["optimizer"] = results.study.members[0].make_optimizer(model)
+            exec("\n".join(results.best().code.split("\n")[1:]), names)
+        else:
+            exec(results.best().code, names)
+            made = names["optimizer"]
+        for step in range(3):
+            for p in model.parameters():
+                p.grad = torch.full_like(p, 0.3 * (step + 1))
+            made.step()
+            names["scheduler"].step()
+        ends.append([p.detach() for p in model.parameters()])
+    assert all(torch.allclose(a, b, rtol=1e-6) for a, b in zip(*ends, strict=True))
+    steps = int(results.records[0].curve["step"][-1])
+    assert made.param_groups[0]["lr"] == pytest.approx(0.05 * fl.schedules.Cosine()(3, steps))
