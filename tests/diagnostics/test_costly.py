@@ -128,6 +128,15 @@ def test_the_model_is_left_as_it_was(quantity):
     assert (random.getstate(), np.random.get_state()[1].tolist()) == chance[1:]
 
 
+@pytest.mark.parametrize("quantity", [noise_scale, sharpness])
+def test_dropout_is_keyed_and_not_by_the_global_generator(quantity):
+    model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5), nn.Linear(3, 1))
+    torch.manual_seed(1)
+    found = quantity(model, squared_error, batch())
+    torch.manual_seed(2)
+    assert quantity(model, squared_error, batch()) == found
+
+
 def test_attention_has_a_sharpness():
     torch.manual_seed(0)
     model = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)

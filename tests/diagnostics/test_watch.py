@@ -286,6 +286,7 @@ def test_copies_of_a_watched_model_are_not_watched():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     watch = Watch(model, optimizer, every=1)
     train(model, optimizer, 1)
+    assert b"Watch" not in pickle.dumps(model)
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         other(torch.randn(50, 64))
     copy.deepcopy(optimizer)
