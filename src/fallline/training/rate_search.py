@@ -84,8 +84,8 @@ def decide(found: Fan, compared_on: str) -> tuple[float | None, str]:
     after = f"after {found.steps} steps"
     if not found.fell:
         return None, (
-            f"The {compared_on} loss never fell: {found.start:.4g} at the start, {trial.loss:.4g} {after} at the best "
-            f"of {len(found.trials)} rates. Look at the model, the loss and the labels, or give more steps."
+            f"The {compared_on} loss never fell clearly: {found.start:.4g} at the start, {trial.loss:.4g} {after} at "
+            f"the best of {len(found.trials)} rates. Look at the model, the loss and the labels, or give more steps."
         )
     fall = f"{after} the {compared_on} loss fell from {found.start:.4g} to {trial.loss:.4g} at {trial.lr:.2g}"
     near = found.as_good
@@ -93,14 +93,16 @@ def decide(found: Fan, compared_on: str) -> tuple[float | None, str]:
         edge, other = ("lowest", "lower") if best == 0 else ("highest", "higher")
         return None, f"The best rate is the {edge} that was tried: {fall}. Try {other} ones."
     above = found.trials.get(near[-1] + 1)
-    rate = math.sqrt(found.grid[near[0]] * found.grid[near[-1]])
     why = f"{fall[0].upper()}{fall[1:]}, the least among {len(found.trials)} rates"
+    place: float = best
     if len(near) > 1:
-        why += f"; {found.grid[near[0]]:.2g} to {found.grid[near[-1]]:.2g} did as well, and this is their middle"
+        place += max(-1.0, min(1.0, (near[0] + near[-1]) / 2 - best))
+        why += f"; {found.grid[near[0]]:.2g} to {found.grid[near[-1]]:.2g} did as well"
+        why += ", and this lies nearer to their middle" if place != best else ""
     elif above is not None and above.diverged:
-        rate = math.sqrt(rate * math.sqrt(rate * found.grid[best - 1]))
-        why += f"; {above.lr:.2g} diverged, so this is a little below"
-    return float(f"{rate:.2g}"), why + "."
+        place -= 0.25
+        why += f"; {above.lr:.2g} diverged, so this lies a little below"
+    return float(f"{found.between(place):.2g}"), why + "."
 
 
 def _too_little(training: RepeatableTraining) -> str | None:
