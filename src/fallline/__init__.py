@@ -12,6 +12,7 @@ _HOMES = {
     "compare": "fallline.api",
     "resume": "fallline.api",
     "results": "fallline.api",
+    "lr_find": "fallline.api",
     "Results": "fallline.api",
     "log": "fallline.study",
     "trace": "fallline.training",

@@ -1,10 +1,11 @@
-"""What `import fallline as fl` offers: compare, resume, results, and what they give back."""
+"""What `import fallline as fl` offers: compare, resume, results, lr_find, and what they give back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from fallline.errors import InputError
@@ -20,6 +21,7 @@ from fallline.study import (
     contender,
     make_study,
     named,
+    rates,
     read_results,
     rebuild,
     run,
@@ -29,6 +31,7 @@ from fallline.study.folders import new_folder
 from fallline.study.weights import load_weights
 from fallline.suggestions import unknown
 from fallline.training.cohort import DEFAULT_EPOCHS
+from fallline.training.rate_search import FoundRate, search_rate
 
 CLASSICAL = ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam")
 
@@ -190,6 +193,57 @@ def results(folder: str | Path) -> Results:
     """The results in a study's folder, finished or not."""
     stored = read_results(folder)
     return Results(stored.specification, stored.environment, stored.plan, stored.records, stored.folder)
+
+
+@dataclass(frozen=True)
+class RateSearch(FoundRate):
+    """What `lr_find` found, with a way to see it."""
+
+    def plot(self, path: str | Path) -> Path:
+        """Draw the ramp and the fan as PNG, PDF or SVG, by the path's ending."""
+        return figures.save_rates(self, path)
+
+
+def lr_find(
+    problem: str | Problem | nn.Module,
+    optimizer: Any = "adam",
+    *,
+    loss: Callable[..., Any] | None = None,
+    data: Any = None,
+    low: float = 1e-6,
+    high: float = 10.0,
+    steps: int = 200,
+    batch_size: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    threads: int | None = None,
+    data_dir: str | Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> RateSearch:
+    """Look for a learning rate from `low` to `high`: a ramp, then trainings of `steps` updates at several rates.
+
+    `problem` is a name or a Problem, and `optimizer` a name (`momentum:momentum=0.95`), a rule or a class, whose rate
+    is left open. Or they are a model and a live torch optimizer, with `loss` and `data` as a Problem takes them
+    (tensors, a Dataset or a DataLoader): model, optimizer and generators are put back bit for bit, also after an error
+    or Ctrl-C. `say` is told in words how the search gets on.
+
+    Suggests nothing where nothing can be said, with the reason. Raises InputError for bad input.
+
+    >>> found = lr_find("linear", "sgd", steps=50)
+    >>> 0.01 < found.suggestion < 1
+    True
+    """
+    if isinstance(problem, nn.Module):
+        training = rates.of_model(problem, optimizer, loss, data, batch_size, seed)
+    else:
+        training = rates.of_problem(named(problem, data_dir), optimizer, low, batch_size, seed, device)
+    before = torch.get_num_threads()
+    own_loop = isinstance(problem, nn.Module) and threads is None
+    try:
+        torch.set_num_threads(before if own_loop else rates.threads_for(training, steps, threads))
+        return RateSearch(**vars(search_rate(training, low, high, steps, say)))
+    finally:
+        torch.set_num_threads(before)
 
 
 def _run(study: Study, folder: Path, progress: bool | Watcher) -> Results:

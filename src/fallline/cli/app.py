@@ -8,6 +8,7 @@ from fallline.cli.doctor import doctor
 from fallline.cli.gallery import gallery
 from fallline.cli.guard import guarded
 from fallline.cli.listing import optimizers, problems
+from fallline.cli.lr_find import lr_find
 from fallline.cli.report import report
 from fallline.cli.resume import resume
 from fallline.cli.trace import trace
@@ -22,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (compare, trace, gallery, check, resume, report, optimizers, problems, doctor):
+for command in (compare, trace, lr_find, gallery, check, resume, report, optimizers, problems, doctor):
     app.command()(guarded(command))
 
 
