@@ -11,6 +11,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "compare": "fallline.api",
     "resume": "fallline.api",
+    "fit": "fallline.fitted",
+    "Fitted": "fallline.fitted",
     "results": "fallline.api",
     "lr_find": "fallline.api",
     "Results": "fallline.api",

@@ -11,6 +11,8 @@ from fallline.api import results as results
 from fallline.api import resume as resume
 from fallline.errors import InputError as InputError
 from fallline.errors import MachineError as MachineError
+from fallline.fitted import Fitted as Fitted
+from fallline.fitted import fit as fit
 from fallline.problems import Problem as Problem
 from fallline.rules import LogRange as LogRange
 from fallline.rules import Rule as Rule

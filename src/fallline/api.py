@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from fallline.errors import InputError
+from fallline.fitted import Fitted, resume_fit
+from fallline.fitting import is_fit
 from fallline.problems import Problem, initial_model
 from fallline.report import default_watcher, figures, page, tables
 from fallline.study import (
@@ -180,13 +182,17 @@ def compare(
     return _run(study, new_folder(problems[0].name) if store is None else Path(store), progress)
 
 
-def resume(folder: str | Path, *, data_dir: str | Path | None = None, progress: bool | Watcher = True) -> Results:
+def resume(
+    folder: str | Path, *, data_dir: str | Path | None = None, progress: bool | Watcher = True
+) -> Results | Fitted:
     """Continue the study in a folder: train what is missing; every curve is as if nothing had happened.
 
     Raises InputError where code or data changed since it began.
     """
     stored = read_results(folder)
     return _run(rebuild(stored.specification, stored.plan, stored.environment, data_dir), Path(folder), progress)
+    if is_fit(folder):
+        return resume_fit(folder, data_dir=data_dir, progress=bool(progress))
 
 
 def results(folder: str | Path) -> Results:

@@ -12,6 +12,7 @@ from fallline.cli.lr_find import lr_find
 from fallline.cli.report import report
 from fallline.cli.resume import resume
 from fallline.cli.trace import trace
+from fallline.cli.train import train
 
 app = typer.Typer(
     name="fallline",
@@ -23,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (compare, trace, lr_find, gallery, check, resume, report, optimizers, problems, doctor):
+for command in (compare, train, trace, lr_find, gallery, check, resume, report, optimizers, problems, doctor):
     app.command()(guarded(command))
 
 

@@ -104,26 +104,25 @@ def _begin(store: Store, study: Study, watcher: Watcher) -> int:
     if before is None:
         store.begin(written, study.plan.to_json(), dict(study.environment))
         return study.plan.threads
-    refuse_changes(study, before, store.folder, watcher.say)
-    return int(before[1]["threads"])
+    specification, plan, environment = before
+    refuse_another(study, specification, store.folder)
+    refuse_changes(study, environment, store.folder, watcher.say)
+    return int(plan["threads"])
 
 
-def refuse_changes(
-    study: Study,
-    before: tuple[str, Mapping[str, Any], Mapping[str, Any]],
-    folder: Path,
-    say: Callable[[str], None],
-    noun: str = "study",
-) -> None:
-    """Make sure that a folder's specification, code and data are this study's; `before` is specification, plan and
-    environment as they were stored. What may change the last bits is said. Raises InputError.
-    """
-    specification, _, environment = before
+def refuse_another(study: Study, specification: str, folder: Path, noun: str = "study") -> None:
+    """Raise InputError where a folder's specification is not this study's."""
     if specification != study.specification.model_dump_json():
         raise InputError(
             f"{folder} holds another {noun}. Choose another store, or delete that folder, or continue it: "
             f"fallline resume {folder}"
         )
+
+
+def refuse_changes(
+    study: Study, environment: Mapping[str, Any], folder: Path, say: Callable[[str], None], noun: str = "study"
+) -> None:
+    """Raise InputError where code or data changed since the environment was stored; say what may move the last bits."""
     if different := changes(environment, study.environment):
         raise InputError(
             f"The {noun} in {folder} cannot go on: {', '.join(different)} changed since it began, so its curves "
