@@ -88,6 +88,15 @@ def test_a_thousandfold_is_where_it_begins():
     assert findings(columns([0.999e0, 1e-3])) == []
 
 
+def test_a_fall_that_no_single_pair_of_layers_shows_names_none():
+    # The line through the logarithms falls more than a thousand times, the ends differ by 800.
+    norms = [1.25e-3, 1.4e-3, 0.5, 1.0]
+    found = findings({"step": [0], **{f"gradient_norm/{i}": [norm] for i, norm in enumerate(norms)}})
+    assert len(found) == 1
+    assert "from 1.0e+00 in layer '3' to 1.3e-03 in layer '0'" in found[0]
+    assert found[0].endswith("per layer.")
+
+
 def test_one_odd_layer_is_not_a_fall():
     assert findings(columns([0.1, 0.2, 1e-5, 0.1, 0.2, 0.1])) == []
     assert growth_per_layer([1.0, 3.0, 9.0]) == pytest.approx(3)

@@ -38,11 +38,12 @@ def vanishing(records: Records) -> list[str]:
         first = min((layer for layer in layers if sizes[layer] > 0), key=sizes.__getitem__)
         largest = max(layers[layers.index(first) :], key=sizes.__getitem__)
         since = records_since(records, last, lambda k: _end_to_end(records.at("gradient_norm", k)) >= STEEP)
+        starved = [layer for layer in layers if sizes[layer] * STEEP <= sizes[largest]]
+        arrives = f" Less than a thousandth arrives in {listed(starved)}." if starved else ""
         return [
             f"Vanishing gradients: the gradient norm falls from {sizes[largest]:.1e} in layer {largest!r} to "
             f"{sizes[first]:.1e} in layer {first!r}, about {growth_per_layer(list(sizes.values())):.1f} times per "
-            f"layer{since}{beside}. "
-            f"Less than a thousandth arrives in {listed([x for x in layers if sizes[x] * STEEP <= sizes[largest]])}."
+            f"layer{since}{beside}.{arrives}"
         ]
     if nothing:
         since = records_since(records, last, lambda k: bool(_without_gradient(records, k)))
