@@ -1,6 +1,7 @@
 """`fallline lr-find`."""
 
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,8 +35,6 @@ def lr_find(
     json: Json = False,
 ) -> None:
     """Suggest a learning rate, from a ramp of rates and short trainings, or say why none can be suggested."""
-    import sys
-
     from fallline import api
     from fallline.cli.printing import print_json
     from fallline.report.canvas import ending
