@@ -47,6 +47,15 @@ def test_tensors_arrays_dicts_and_tensor_datasets_stay_on_the_device():
     assert set(batches(named)[0]) == {"x", "y"}
 
 
+def test_arrays_that_cannot_be_written_are_copied():
+    x = np.arange(10, dtype=np.float32)[:, None]
+    x.flags.writeable = False
+    (tensor,) = source((x,), "data", CPU).tensors
+    tensor[0] = 5
+    assert x[0] == 0
+    assert torch.equal(tensor[1:], torch.arange(1.0, 10)[:, None])
+
+
 def test_numpy_floats_become_the_default_dtype_and_whole_numbers_int64():
     found = source((np.zeros((3, 2)), np.zeros(3, np.int8)), "data", CPU)
     assert [leaf.dtype for leaf in found.tensors] == [torch.float32, torch.int64]

@@ -45,7 +45,8 @@ def _tensor(x: Any, where: str) -> Tensor:
         raise InputError(f"{where}: expected tensors or NumPy arrays; got {type(x).__name__}.")
     if x.dtype.kind not in "fiub":
         raise InputError(f"{where}: an array of {x.dtype} cannot be trained on; convert it to numbers.")
-    x = np.ascontiguousarray(x)
+    # A pandas table lends arrays that cannot be written, of which torch warns.
+    x = np.require(x, requirements=["C", "W", "E"])
     if x.dtype.kind == "f":
         return torch.from_numpy(x).to(torch.get_default_dtype())
     return torch.from_numpy(x.astype(np.int64) if x.dtype.kind in "iu" else x)
