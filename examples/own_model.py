@@ -1,4 +1,11 @@
-"""Your own model and data: `fallline compare examples/own_model.py:moons`, or `python examples/own_model.py`."""
+"""Your own model and data: NumPy arrays, a small network, and its width as a factor.
+
+Two half circles that reach into each other are told apart.
+
+    python examples/own_model.py
+    fallline compare examples/own_model.py:moons
+    fallline compare examples/own_model.py:moons -o 'adam:lr=0.01|0.1' --vary width=4,8
+"""
 
 import numpy as np
 import torch

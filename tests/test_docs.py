@@ -42,15 +42,3 @@ def test_the_commands_on_own_rules_run(tmp_path):
         [sys.executable, "-m", "fallline", "check", "normalised.py:Normalised"], cwd=tmp_path, capture_output=True
     )
     assert normalised.returncode == 0, normalised.stdout
-
-
-def test_the_example_of_an_own_model_runs(tmp_path):
-    words = ["compare", f"{ROOT / 'examples' / 'own_model.py'}:moons", "-o", "adam:lr=0.01|0.1", "--vary", "width=4,8"]
-    run = subprocess.run(
-        [sys.executable, "-m", "fallline", *words, "--epochs", "2", "--seeds", "1", "--threads", "1"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr
-    assert "moons" in run.stdout
