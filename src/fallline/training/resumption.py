@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from fallline.training.batches import Place
 from fallline.training.outcome import Ending, Outcome
@@ -54,12 +53,13 @@ def go_on(training: Training, tree: dict[str, Any]) -> None:
 
 
 def _load(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """torch casts the state to the parameters' dtype as it loads it, so what was stored is put in its place."""
+    """torch casts the state to the parameters' dtype and adds entries to groups as it loads them: both are undone."""
     optimizer.load_state_dict(saved)
     if not {"state", "param_groups"} <= saved.keys():
         return
-    numbers = [number for group in saved["param_groups"] for number in group["params"]]
-    parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
-    for number, p in zip(numbers, parameters, strict=True):
-        if number in saved["state"]:
-            optimizer.state[p] = saved["state"][number]
+    for group, before in zip(optimizer.param_groups, saved["param_groups"], strict=True):
+        for name in group.keys() - before.keys():
+            del group[name]
+        for p, number in zip(group["params"], before["params"], strict=True):
+            if number in saved["state"]:
+                optimizer.state[p] = saved["state"][number]
