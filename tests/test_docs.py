@@ -1,6 +1,7 @@
-"""Every Python block of the documentation runs, and every `fallline` command of the page on own rules."""
+"""Every Python block of the documentation runs, and every `fallline` command of the pages that teach step by step."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -25,19 +26,32 @@ def test_the_python_of_a_page_runs(page, tmp_path):
     assert run.returncode == 0, run.stderr
 
 
-def test_the_commands_on_own_rules_run(tmp_path):
-    blocks = BLOCK.findall((ROOT / "docs" / "own-rule.md").read_text())
+SHORT = {
+    "compare": ["--epochs", "1", "--seeds", "1", "--threads", "1", "--lr", "0.01"],
+    "train": ["--epochs", "2", "--threads", "1"],
+}
+
+
+@pytest.mark.parametrize(("page", "commands"), [("own-rule.md", 3), ("tutorial.md", 4)])
+def test_the_commands_of_a_page_run(page, commands, tmp_path):
+    blocks = BLOCK.findall((ROOT / "docs" / page).read_text())
     for _, label, code in blocks:
         if label.strip().startswith("file="):
             (tmp_path / label.strip().removeprefix("file=")).write_text(code)
-    commands = [line for language, _, code in blocks if language == "sh" for line in code.splitlines() if line]
-    assert len(commands) == 3
-    for command in commands:
-        short = ["--epochs", "1", "--seeds", "1", "--threads", "1"] if " compare " in command else []
+    found = [line for language, _, code in blocks if language == "sh" for line in code.splitlines() if line]
+    assert len(found) == commands
+    for command in found:
+        words = shlex.split(command)
         run = subprocess.run(
-            [sys.executable, "-m", *command.split(), *short], cwd=tmp_path, capture_output=True, text=True
+            [sys.executable, "-m", *words, *SHORT.get(words[1], [])], cwd=tmp_path, capture_output=True, text=True
         )
         assert run.returncode == 0, (command, run.stderr)
+
+
+def test_the_normalised_rule_passes_its_check(tmp_path):
+    for _, label, code in BLOCK.findall((ROOT / "docs" / "own-rule.md").read_text()):
+        if label.strip().startswith("file="):
+            (tmp_path / label.strip().removeprefix("file=")).write_text(code)
     normalised = subprocess.run(
         [sys.executable, "-m", "fallline", "check", "normalised.py:Normalised"], cwd=tmp_path, capture_output=True
     )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PANELS = 8
+NAMED = 4
+"""How many runs in which nothing was found are named."""
 DEPTH = ("#440154", "#404387", "#29788E", "#22A784", "#79D151", "#C9C400")
 """From the first layer to the last."""
 
@@ -41,7 +43,8 @@ def inside_notes(results: StudyResults, rows: Sequence[Row]) -> list[str]:
             found += [f"{name}: {sentence}" for sentence in sentences]
             silent += [] if sentences else [name]
     if silent:
-        found.append(f"No layer vanishes, explodes, is dead or non-finite: {'; '.join(silent)}.")
+        where = f"any of the {len(silent)} best runs" if len(silent) == len(rows) > NAMED else "; ".join(silent)
+        found.append(f"No layer vanishes, explodes, is dead or non-finite in {where}.")
     return found
 
 
