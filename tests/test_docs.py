@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").glob("*.md") if ".zh." not in page.name)]
 BLOCK = re.compile(r"^```(python|sh)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -56,3 +56,18 @@ def test_the_normalised_rule_passes_its_check(tmp_path):
         [sys.executable, "-m", "fallline", "check", "normalised.py:Normalised"], cwd=tmp_path, capture_output=True
     )
     assert normalised.returncode == 0, normalised.stdout
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_the_chinese_page_has_the_same_code_and_outputs(page):
+    every = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+    chinese = (ROOT / page.replace(".md", ".zh.md")).read_text(encoding="utf-8")
+    assert every.findall(chinese) == every.findall((ROOT / page).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "README.zh.md", ROOT / "docs" / "tutorial.zh.md"], ids=lambda p: p.name
+)
+def test_links_within_the_repository_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []

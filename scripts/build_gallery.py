@@ -1,0 +1,112 @@
+"""Build docs/gallery.md, its pictures and the README's table from what `fallline gallery` measured:
+
+fallline gallery --all --json --out gallery > gallery.json
+python scripts/build_gallery.py gallery.json
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from fallline.gallery import CHAPTERS
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs" / "pictures" / "gallery"
+WIDTH = 900
+COLORS = 64
+TABLES = {ROOT / "README.md": "| experiment | entries | checks | published or derived | measured |"}
+
+
+def main(path: str) -> None:
+    """Write the page, the pictures and the tables."""
+    exhibits = {entry["name"]: entry for entry in json.loads(Path(path).read_text())["entries"]}
+    missing = [name for chapter in CHAPTERS.values() for name in chapter if name not in exhibits]
+    if missing:
+        sys.exit(f"{path} lacks {', '.join(missing)}: run `fallline gallery --all --json`.")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for old in PICTURES.glob("*.png"):
+        old.unlink()
+    for exhibit in exhibits.values():
+        shrink(Path(exhibit["picture"]), PICTURES / f"{exhibit['name']}.png")
+    (ROOT / "docs" / "gallery.md").write_text(page(exhibits))
+    for file, heading in TABLES.items():
+        text = file.read_text()
+        found = re.search(r"(<!-- gallery -->\n).*?(<!-- /gallery -->)", text, re.DOTALL)
+        if found is None:
+            sys.exit(f"{file} has no place for the table: <!-- gallery --> ... <!-- /gallery -->")
+        file.write_text(text[: found.end(1)] + table(exhibits, heading) + text[found.start(2) :])
+
+
+def shrink(source: Path, target: Path) -> None:
+    """A picture small enough for a repository."""
+    picture = Image.open(source).convert("RGB")
+    picture.thumbnail((WIDTH, WIDTH * 4), Image.Resampling.LANCZOS)
+    picture.quantize(COLORS, dither=Image.Dither.NONE).save(target, optimize=True)
+
+
+def page(exhibits: dict[str, Any]) -> str:
+    """The gallery as a page: every entry with its picture and its checks."""
+    seconds = sum(exhibit["seconds"] for exhibit in exhibits.values())
+    lines = [
+        "# Classic experiments",
+        "",
+        "The experiments of the tutorials on optimizers, reproduced: what was published, or derived, beside what is",
+        f"measured. {count(exhibits)}, in {seconds:.0f} seconds on two cores. Run them: `fallline gallery --all`",
+        "(the MNIST and airfoil entries need the data: `--data-dir`, `FALLLINE_DATA`, or a network).",
+        "",
+        "This page is made by `scripts/build_gallery.py` from a run of the command.",
+    ]
+    for chapter, names in CHAPTERS.items():
+        lines += ["", f"## {chapter}"]
+        for name in names:
+            exhibit = exhibits[name]
+            lines += ["", f"### {exhibit['title']}", "", f"`fallline gallery {name}`", "", exhibit["says"], ""]
+            lines += [f"![{exhibit['title']}](pictures/gallery/{name}.png)", "", "| | expected | measured | |"]
+            lines += ["|---|---|---|---|"]
+            lines += [
+                f"| {cell(check['what'])} | {cell(check['expected'])} | {cell(check['measured'])} "
+                f"| {'holds' if check['passed'] else '**does not hold**'} |"
+                for check in exhibit["checks"]
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def table(exhibits: dict[str, Any], heading: str) -> str:
+    """One row per chapter, with the first check of its first entry."""
+    lines = [heading, "|---|---|---|---|---|"]
+    for chapter, names in CHAPTERS.items():
+        own = [exhibits[name] for name in names]
+        checks = [check for exhibit in own for check in exhibit["checks"]]
+        first = checks[0]
+        lines.append(
+            f"| {chapter} | {sum(e['passed'] for e in own)} of {len(own)} hold "
+            f"| {sum(c['passed'] for c in checks)} of {len(checks)} "
+            f"| {cell(first['what'])}: {cell(first['expected'])} | {cell(first['measured'])} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def count(exhibits: dict[str, Any]) -> str:
+    """How many entries and checks hold."""
+    checks = [check for exhibit in exhibits.values() for check in exhibit["checks"]]
+    return (
+        f"{sum(e['passed'] for e in exhibits.values())} of {len(exhibits)} entries hold, "
+        f"{sum(c['passed'] for c in checks)} of {len(checks)} checks"
+    )
+
+
+def cell(value: Any) -> str:
+    """A value as the text of a cell."""
+    if isinstance(value, list):
+        shown = [cell(item) for item in value]
+        return ", ".join(shown) if len(shown) <= 8 else f"{', '.join(shown[:4])}, ... {shown[-1]} ({len(shown)} values)"
+    text = f"{value:.7g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
