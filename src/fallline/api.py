@@ -117,6 +117,7 @@ def compare(
     order: Literal["reshuffle", "fixed"] = "reshuffle",
     target: str | None = None,
     evaluate_every: int | None = None,
+    diagnostics: Literal["none", "layers", "all"] = "none",
     store: str | Path | None = None,
     runner: str = "auto",
     device: str = "cpu",
@@ -137,9 +138,9 @@ def compare(
     says which parameters penalties act on: "weights", "all", or a function of (name, parameter, module).
 
     `validation` is the fraction of the training rows that selects (default: a fifth); test data are only reported.
-    `target` is a condition such as `test_accuracy>=0.97` whose
-    first step is reported. `store` is a folder: one that holds this study is continued; the default is a new
-    folder under `runs/`.
+    `target` is a condition such as `test_accuracy>=0.97` whose first step is reported. `diagnostics` "layers" records
+    norms, update ratios, dead and saturated units at every evaluation, "all" noise scale and sharpness too. `store` is a
+    folder: one that holds this study is continued; the default is a new folder under `runs/`.
 
     Raises InputError for bad input before anything is trained.
 
@@ -178,6 +179,7 @@ def compare(
         seed=seed,
         validation=validation,
         order=order,
+        diagnostics=diagnostics,
     )
     return _run(study, new_folder(problems[0].name) if store is None else Path(store), progress)
 
@@ -187,12 +189,12 @@ def resume(
 ) -> Results | Fitted:
     """Continue the study in a folder: train what is missing; every curve is as if nothing had happened.
 
-    Raises InputError where code or data changed since it began.
+    In the folder of `fit` its training is continued. Raises InputError where code or data changed since it began.
     """
-    stored = read_results(folder)
-    return _run(rebuild(stored.specification, stored.plan, stored.environment, data_dir), Path(folder), progress)
     if is_fit(folder):
         return resume_fit(folder, data_dir=data_dir, progress=bool(progress))
+    stored = read_results(folder)
+    return _run(rebuild(stored.specification, stored.plan, stored.environment, data_dir), Path(folder), progress)
 
 
 def results(folder: str | Path) -> Results:
