@@ -57,6 +57,12 @@ def test_torch_optimizers_are_tuned_like_the_rule_with_their_formula():
     assert "lr" not in contender(torch.optim.Adafactor, tune=False).grid
 
 
+@pytest.mark.parametrize("written", ["1", "1.0", "1e0"])
+def test_a_rate_is_a_float_where_torch_gives_it_an_integer_as_default(written):
+    assert contender(f"torch.optim.LBFGS:lr={written}").grid["lr"] == (1.0,)
+    assert isinstance(contender(torch.optim.LBFGS, [1]).grid["lr"][0], float)
+
+
 def test_labels_of_repeated_optimizers_are_told_apart():
     both = distinguished([contender("adam:beta1=0.5"), contender("adam:beta1=0.9")])
     assert [c.label for c in both] == ["adam:beta1=0.5", "adam:beta1=0.9"]

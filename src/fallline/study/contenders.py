@@ -131,7 +131,9 @@ def kinds_of(algorithm: Algorithm) -> dict[str, Kind]:
     if isinstance(algorithm, Rule):
         return algorithm.kinds()
     parameters = list(inspect.signature(algorithm).parameters.values())[1:]
-    return {p.name: _kind_of_default(p.default) for p in parameters if p.kind is not p.VAR_KEYWORD}
+    kinds = {p.name: _kind_of_default(p.default) for p in parameters if p.kind is not p.VAR_KEYWORD}
+    # A rate is a float whatever its default is: LBFGS's is the integer 1.
+    return kinds | {"lr": replace(kinds["lr"], type=float)} if "lr" in kinds else kinds
 
 
 def distinguished(contenders: Sequence[Contender]) -> list[Contender]:
