@@ -34,11 +34,12 @@ def classes(rows=ROWS):
 
 
 class Counting(nn.Module):
-    """BatchNorm, dropout, a buffer outside the state_dict, and attributes that a forward pass changes."""
+    """BatchNorm (a second one frozen), dropout, a buffer outside the state_dict, attributes that change in a pass."""
 
     def __init__(self):
         super().__init__()
         self.inner = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 2))
+        self.frozen = nn.BatchNorm1d(4)
         self.register_buffer("largest", torch.zeros(()), persistent=False)
         self.calls = 0
         self.sizes = []
@@ -47,7 +48,7 @@ class Counting(nn.Module):
         self.calls += 1
         self.sizes.append(len(x))
         self.largest = torch.maximum(self.largest, x.detach().max())
-        return self.inner(x)
+        return self.inner(self.frozen(x))
 
 
 def partly_trained(make=lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=1e-3)):
@@ -59,7 +60,7 @@ def partly_trained(make=lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=1e-3
         optimizer.zero_grad()
         cross_entropy(model(x[:32]), y[:32]).backward()
         optimizer.step()
-    model.inner[1].eval()
+    model.frozen.eval()
     return model, optimizer
 
 
@@ -135,6 +136,24 @@ def test_training_goes_on_as_if_nothing_had_been_searched():
     assert losses(True) == losses(False)
 
 
+def test_modes_stand_while_it_trains_and_dropout_is_keyed():
+    def search(seed):
+        model, optimizer = partly_trained()
+        torch.manual_seed(seed)
+        modes = set()
+
+        def loss(output, target):
+            modes.add((model.training, model.inner[1].training, model.frozen.training))
+            return cross_entropy(output, target)
+
+        found = lr_find(model, optimizer, loss=loss, data=classes(), steps=5)
+        return found.to_json(), modes
+
+    document, modes = search(0)
+    assert document == search(1)[0]
+    assert modes == {(True, True, False), (False, False, False)}
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("when", [1, 50, 130])
 def test_an_interrupted_search_puts_everything_back(error, when):
@@ -169,18 +188,20 @@ def test_parameters_of_the_loss_are_put_back_too():
         def __init__(self):
             super().__init__()
             self.scale = nn.Parameter(torch.ones(()))
+            self.register_buffer("count", torch.zeros(()))
 
         def forward(self, output, target):
+            self.count += 1
             return mse_loss(self.scale * output, target)
 
     torch.manual_seed(0)
     model, loss = nn.Linear(4, 1), Weighted()
     optimizer = torch.optim.SGD([*model.parameters(), *loss.parameters()], lr=0.1)
     seen = set()
-    loss.register_forward_pre_hook(lambda *_: None)
     x, _ = classes()
     lr_find(model, optimizer, loss=loss, data=(x, x[:, :1]), steps=5, say=lambda _: seen.add(loss.scale.item()))
     assert loss.scale.item() == 1.0
+    assert loss.count.item() == 0
     assert len(seen) > 1
 
 
@@ -264,7 +285,15 @@ def test_a_quadratic_is_told_where_it_is_stable():
     """y = 2x on x in [-1, 1]: the Hessian of the squared error is 2 E[x^2] = 2/3 and 2: SGD is stable below 1."""
     found = lr_find(line(), "sgd", steps=100)
     assert 0.1 < found.suggestion < 1
-    assert all(trial.diverged or trial.loss > 4 for trial in found.fan if trial.lr > 1.1)
+    assert all(trial.diverged for trial in found.fan if trial.lr > 1.1)
+    assert found.ramp.lr[-1] < 10
+
+
+def test_far_above_its_start_is_diverged_too():
+    found = lr_find(line(), "sgd", steps=5)
+    gone = [trial for trial in found.fan if trial.diverged]
+    assert gone
+    assert all(10 * found.start < trial.loss < math.inf for trial in gone)
 
 
 def test_equal_searches_are_equal():

@@ -26,8 +26,6 @@ def draw_rates(found: FoundRate) -> "Figure":
     headline(figure, f"{found.optimizer} on {found.problem}: {told}", textwrap.fill(found.reason, 160))
     _draw_ramp(figure.add_axes(LEFT), found)
     _draw_fan(figure.add_axes(RIGHT), found)
-    for axes in figure.axes:
-        _finish(axes, found)
     return figure
 
 
@@ -36,13 +34,13 @@ def _draw_ramp(axes: "Axes", found: FoundRate) -> None:
     axes.set_ylabel("loss of the batch")
     axes.plot(found.ramp.lr, drawable(found.ramp.loss), color=RULE, linewidth=0.9)
     axes.plot(found.ramp.lr, drawable(found.ramp.smoothed), color=PALETTE[0], linewidth=2)
-    top = max((loss for loss in found.ramp.smoothed if math.isfinite(loss)), default=0.0)
-    _scale(axes, [*found.ramp.smoothed, *(loss for loss in found.ramp.loss if loss < top)])
-    axes.annotate("thin: each batch\nbold: smoothed", (0.02, 0.03), xycoords="axes fraction", fontsize=9, color=FAINT)
+    smoothed = [loss for loss in found.ramp.smoothed if math.isfinite(loss)]
+    _scale(axes, found, [*smoothed, *(loss for loss in found.ramp.loss if loss < max(smoothed, default=0.0))])
+    _say(axes, "thin: each batch\nbold: smoothed" if smoothed else "")
 
 
 def _draw_fan(axes: "Axes", found: FoundRate) -> None:
-    axes.set_title(f"Fan: {found.steps} steps at one rate")
+    axes.set_title(f"Fan: {found.steps} steps at one rate" if found.fan else "Fan")
     axes.set_ylabel(f"final {found.compared_on} loss")
     sound = [trial for trial in found.fan if not trial.diverged]
     axes.plot(
@@ -53,7 +51,6 @@ def _draw_fan(axes: "Axes", found: FoundRate) -> None:
         marker="o",
         markersize=5,
     )
-    _scale(axes, [trial.loss for trial in sound])
     gone = [trial.lr for trial in found.fan if trial.diverged]
     axes.plot(
         gone,
@@ -64,15 +61,27 @@ def _draw_fan(axes: "Axes", found: FoundRate) -> None:
         markersize=7,
         markeredgewidth=1.8,
     )
-    told = ["x: diverged"] * bool(gone) + ["nothing was trained"] * (not found.fan)
-    axes.annotate("\n".join(told), (0.02, 0.03), xycoords="axes fraction", fontsize=9, color=FAINT)
+    _scale(axes, found, [trial.loss for trial in sound])
+    _say(axes, "x: diverged" if gone else "")
 
 
-def _scale(axes: "Axes", losses: Sequence[float]) -> None:
-    loss_scale(axes, [loss for loss in losses if math.isfinite(loss)])
+def _say(axes: "Axes", told: str) -> None:
+    axes.annotate(told, (0.02, 0.03), xycoords="axes fraction", fontsize=9, color=FAINT)
 
 
-def _finish(axes: "Axes", found: FoundRate) -> None:
+def _scale(axes: "Axes", found: FoundRate, losses: Sequence[float]) -> None:
+    """Scales and ticks, the suggestion as a line; no ticks where nothing can be shown."""
+    axes.set_xlabel("learning rate")
+    axes.set_xscale("log")
+    loss_scale(axes, losses)
+    plain_ticks(axes)
+    if not losses:
+        axes.set_yticks([])
+        told = "every training diverged" if found.fan else "nothing to show"
+        axes.text(0.5, 0.5, told, transform=axes.transAxes, ha="center", color=FAINT)
+    if not losses and not found.fan:
+        axes.set_xticks([])
+        axes.set_xticks([], minor=True)
     if found.suggestion is not None:
         axes.axvline(found.suggestion, color=INK, linewidth=1.2, linestyle="--")
         axes.annotate(
@@ -84,7 +93,3 @@ def _finish(axes: "Axes", found: FoundRate) -> None:
             fontsize=9,
             fontweight="bold",
         )
-    axes.set_xscale("log")
-    axes.set_xlabel("learning rate")
-    if axes.lines and found.ramp.lr:
-        plain_ticks(axes)

@@ -81,7 +81,7 @@ class Fan:
 
     def _within(self, place: int, enough: float) -> bool:
         trial = self.trials.get(place)
-        return trial is not None and not trial.diverged and trial.loss <= enough
+        return trial is not None and trial.loss <= enough
 
 
 def fan(
