@@ -139,8 +139,8 @@ def compare(
 
     `validation` is the fraction of the training rows that selects (default: a fifth); test data are only reported.
     `target` is a condition such as `test_accuracy>=0.97` whose first step is reported. `diagnostics` "layers" records
-    norms, update ratios, dead and saturated units at every evaluation, "all" noise scale and sharpness too. `store` is a
-    folder: one that holds this study is continued; the default is a new folder under `runs/`.
+    norms, update ratios, dead and saturated units at every evaluation, "all" noise scale and sharpness too. `store` is
+    a folder: one that holds this study is continued; the default is a new folder under `runs/`.
 
     Raises InputError for bad input before anything is trained.
 
