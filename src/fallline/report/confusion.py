@@ -22,9 +22,10 @@ def confusion_text(matrix: Tensor, on: str, width: int = 80) -> str:
     rows: list[list[int]] = matrix.tolist()
     right, total = sum(row[i] for i, row in enumerate(rows)), sum(map(sum, rows))
     head = f"Confusion on {on} data: {right:,} of {total:,} right."
-    cell = max(len(str(max(map(max, rows)))), len(str(len(rows) - 1))) + 2
+    digits = max(len(str(max(map(max, rows)))), len(str(len(rows) - 1)))
     label = max(4, len(str(len(rows) - 1)) + 3)
-    if label + 1 + cell * len(rows) + 8 > width:
+    cell = next((digits + gap for gap in (2, 1) if label + 1 + (digits + gap) * len(rows) + 8 <= width), None)
+    if cell is None:
         return "\n".join([f"{head} Most confused of {len(rows)} classes:", *_pairs(rows)])
     lines = [" " * (label + 1) + "".join(f"{i:{cell}}" for i in range(len(rows))) + "   right"]
     for i, row in enumerate(rows):

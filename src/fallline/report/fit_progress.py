@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 from fallline.fitting import FitWatcher
-from fallline.report.words import counted, number, quantity_text
+from fallline.report.words import counted, number, quantity_text, value_text
 
 EVERY = 5.0
 """Seconds between two plain lines at least."""
@@ -45,7 +45,7 @@ class Pace:
         held_out = [name for name in row if name.startswith("validation_")]
         shown = ["train_loss", *(held_out or [n for n in row if n.startswith("train_") and n != "train_loss"])]
         told = [f"{quantity_text(name)} {number(row[name])}" for name in shown]
-        self.measured = ", ".join(told) + ("" if rate is None else f", lr {number(rate)}")
+        self.measured = ", ".join(told) + ("" if rate is None else f", lr {value_text(rate)}")
 
     @property
     def opening(self) -> str:
