@@ -27,7 +27,7 @@ def optimizers(json: Json = False) -> None:
 
 
 def problems(json: Json = False) -> None:
-    """List the built-in problems and surfaces."""
+    """List the built-in problems and surfaces, and what every problem can be trained with."""
     import inspect
 
     from rich.console import Console
@@ -35,6 +35,8 @@ def problems(json: Json = False) -> None:
 
     from fallline.cli.printing import print_json
     from fallline.problems import BUILT_IN, SURFACES
+    from fallline.schedules import BUILT_IN as SCHEDULES
+    from fallline.training.treatments import TREATMENTS
 
     entries: list[dict[str, Any]] = [
         {
@@ -45,7 +47,10 @@ def problems(json: Json = False) -> None:
         for name, make in BUILT_IN.items()
     ]
     if json:
-        print_json({"problems": entries, "surfaces": list(SURFACES)})
+        treatments = {name: treatment.says for name, treatment in TREATMENTS.items()}
+        print_json(
+            {"problems": entries, "surfaces": list(SURFACES), "treatments": treatments, "schedules": list(SCHEDULES)}
+        )
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("problem", "options", "what it is"):
@@ -56,6 +61,11 @@ def problems(json: Json = False) -> None:
     console = Console()
     console.print(table)
     console.print(f"Surfaces for `fallline trace`: {', '.join(SURFACES)}")
+    console.print(
+        f"Every problem can be varied by (`--vary NAME=A,B,...`): {', '.join(TREATMENTS)}; with cross-entropy by "
+        "label_smoothing; digits, mnist and cubic by hidden, dropout and batch_norm."
+    )
+    console.print(f"Schedules (`--schedule`): {', '.join(SCHEDULES)}")
     console.print(
         "Your own: path/to/file.py:name or package.module:name, a fallline.Problem or a function that makes one."
     )
