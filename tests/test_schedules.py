@@ -62,7 +62,7 @@ def torchs(make):
         (Polynomial(power=2.0), lambda o: lr_scheduler.PolynomialLR(o, TOTAL, power=2.0)),
         (Constant(), lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
     ],
-    ids=str,
+    ids=lambda given: str(given) if isinstance(given, Schedule) else "torch",
 )
 def test_shapes_are_torchs(ours, theirs):
     assert [ours(step, TOTAL) for step in range(TOTAL)] == pytest.approx(torchs(theirs), rel=1e-9)
