@@ -144,7 +144,7 @@ def test_divergence_is_a_result_with_step_and_cause_and_the_best_weights_before(
     def loss(model, batch):
         value = nn.functional.cross_entropy(model(batch[0]), batch[1])
         poisoned = torch.is_grad_enabled() and bool((batch[0] == X[bad]).any())
-        return value * math.nan if poisoned else value
+        return value + math.nan if poisoned else value
 
     given = {"loss": loss, "metrics": {}, "validation": (X, LABELS)}
     fitted = fit(tmp_path / "f", of=problem(**given), evaluate_every=1, checkpoint_every=2)

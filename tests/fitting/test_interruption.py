@@ -198,7 +198,7 @@ def test_sigkill_again_and_again_changes_no_bit(tmp_path):
     words = ["train", "mine.py:curve", "-o", "momentum:lr=0.05", "--epochs", 5, "--schedule", "plateau:patience=10"]
     words += ["--patience", 2, "--with", "dropout=0.4", "--with", "gradient_noise=0.01", "--threads", 1]
     words += ["--checkpoint-every", 4, "--store", tmp_path / "cut", "--quiet"]
-    for what, at, commands in [("write", 4, words), ("step", 27, words), ("write", 3, ["resume", tmp_path / "cut"])]:
+    for what, at, commands in [("write", 1, words), ("step", 27, words), ("write", 3, ["resume", tmp_path / "cut"])]:
         run = subprocess.run(
             [sys.executable, "-c", KILLED, what, *map(str, [at, *commands])],
             cwd=tmp_path,
