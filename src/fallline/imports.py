@@ -5,7 +5,7 @@ import importlib.util
 import sys
 from hashlib import blake2b
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from fallline.errors import InputError
@@ -30,14 +30,39 @@ def load_object(reference: str) -> Any:
     Raises InputError where the file, the module or the name does not exist, or the file itself fails.
     """
     place, _, name = reference.rpartition(":")
-    module = _file_module(Path(place)) if place.endswith(".py") else _package_module(place)
-    value: Any = module
+    value: Any = _module(place)
     for part in name.split("."):
         if not hasattr(value, part):
-            names = [n for n in vars(value) if not n.startswith("_")]
-            raise InputError(f"In {place}: " + unknown(part, names, "name"))
+            raise InputError(f"In {place}: " + unknown(part, _own(value), "name", _public(value)))
         value = getattr(value, part)
     return value
+
+
+def objects_in(place: str) -> dict[str, Any]:
+    """The public objects of a file or module by name, without what it imports from elsewhere.
+
+    Raises InputError as `load_object` does.
+    """
+    return _own(_module(place))
+
+
+def _own(owner: Any) -> dict[str, Any]:
+    return {name: value for name, value in _public(owner).items() if not _is_imported(value, owner)}
+
+
+def _public(owner: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(owner).items() if not name.startswith("_")}
+
+
+def _is_imported(value: Any, owner: Any) -> bool:
+    """Whether it is a module, or a class or function from elsewhere than a module and what lies beneath it."""
+    if not isinstance(owner, ModuleType) or not isinstance(value, type | FunctionType):
+        return isinstance(value, ModuleType)
+    return value.__module__ != owner.__name__ and not value.__module__.startswith(f"{owner.__name__}.")
+
+
+def _module(place: str) -> ModuleType:
+    return _file_module(Path(place)) if place.endswith(".py") else _package_module(place)
 
 
 def _file_module(path: Path) -> ModuleType:

@@ -156,7 +156,7 @@ MISTAKES = [
     (["compare", "digits", "--vary", "depth=1"], "no factor"),
     (["compare", "digits", "--vary", "hidden"], "KEY=A,B"),
     (["compare", "digits", "-o", "adam:"], "nothing follows the colon"),
-    (["compare", "own.py"], "Which problem of own.py?"),
+    (["compare", "own.py"], "There is no file own.py"),
     (["compare", "digits:hiden=3"], "Did you mean 'hidden'"),
     (["compare", "digits", "--order", "random"], "order"),
     (["compare", "digits", "--target", "speed>=1"], "no recorded quantity"),

@@ -79,10 +79,32 @@ def test_own_problems_come_from_files(tmp_path):
     assert load(f"{file}:narrow").name == "narrow"
     with pytest.raises(InputError, match="takes no options"):
         load(f"{file}:narrow", rows=6)
+    with pytest.raises(InputError) as caught:
+        load(str(file))
+    assert str(caught.value) == f"Which problem of {file}? Write {file}:narrow."
+    with pytest.raises(InputError, match="Did you mean 'narrow'. Known: wide, narrow.$"):
+        load(f"{file}:narow")
     broken = tmp_path / "broken.py"
     broken.write_text("x = 1\ny = 1 / 0\n")
     with pytest.raises(InputError, match="line 2: ZeroDivisionError"):
         load(f"{broken}:x")
+
+
+def test_a_model_is_told_from_a_problem(tmp_path):
+    file = tmp_path / "models.py"
+    file.write_text("from torch import nn\ndef network(): return nn.Flatten()\nready = network()\n")
+    for name in ("network", "ready"):
+        with pytest.raises(
+            InputError, match=rf"models.py:{name} is a model \(Flatten\), .*Problem\(model={name}, loss="
+        ):
+            load(f"{file}:{name}")
+    with pytest.raises(InputError, match=r"Which problem of .*models.py\? There is no Problem in it: write .*:NAME"):
+        load(str(file))
+    with file.open("a") as more:
+        more.write("import fallline as fl\nmine = fl.problems.load('cubic')\n")
+    again = file.rename(tmp_path / "again.py")
+    with pytest.raises(InputError, match=r"Problem\(model=network, .* Write .*again.py:mine.$"):
+        load(f"{again}:network")
 
 
 @pytest.mark.parametrize("name", [name for name, s in SURFACES.items() if s.minima])

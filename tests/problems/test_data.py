@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
@@ -9,6 +10,7 @@ from fallline.problems.kept import digest, keep
 from fallline.problems.sources import Loader, Resident, Stream, Streamed
 
 CPU = torch.device("cpu")
+FRAME = pd.DataFrame({"a": [0.5, 1.5], "b": [0, 1]})
 
 
 class Squares(Dataset):
@@ -190,7 +192,12 @@ def test_a_dataloader_without_length_is_counted():
         ((torch.zeros(0, 2), torch.zeros(0)), "no rows"),
         ((torch.tensor(1.0),), "rows along its first axis"),
         ((torch.tensor([[1.0], [float("nan")]]), torch.zeros(2)), "first in row 1"),
-        ((np.array(["a", "b"]), np.zeros(2)), "convert it to numbers"),
+        ((np.array(["a", "b"]), np.zeros(2)), r"array of <U1 .* numpy.unique\(labels, return_inverse=True\)\[1\]"),
+        ((np.array([[True, 1.5]], object),), r"array of object .*: .to_numpy\(dtype=float\) .* or .astype\(float\)"),
+        ((FRAME[["a"]], FRAME["b"]), r"got DataFrame. Write .to_numpy\(dtype=float\), or .to_numpy\(dtype=int\) for"),
+        ((np.zeros(2), FRAME["b"]), r"got Series. Write .to_numpy\(dtype=float\)"),
+        (FRAME, r"got a DataFrame alone. Give inputs and target .*\(table\[inputs\].to_numpy\(dtype=float\), "),
+        (FRAME["a"], "got a Series alone"),
         ((["a"], [1]), "got str"),
         (7, "got int"),
     ],
@@ -199,6 +206,14 @@ def test_bad_data_are_refused_by_name(data, message):
     with pytest.raises(InputError, match=message) as caught:
         source(data, "mine: training data", CPU)
     assert str(caught.value).startswith("mine: training data")
+
+
+def test_a_dataset_that_can_also_be_had_as_an_array_is_a_dataset():
+    class Both(Squares):
+        def to_numpy(self):
+            raise NotImplementedError
+
+    assert source(Both(), "data", CPU).rows == 10
 
 
 def test_an_iterable_dataset_needs_a_loader():

@@ -42,6 +42,7 @@ CLASSES = torch.arange(40) % 4
         ({"model": nn.Identity}, "Identity has no parameters"),
         ({"model": lambda: 3}, "must return an nn.Module"),
         ({"model": lambda: nn.Linear(2, 1)}, "model Linear failed on inputs"),
+        ({"train": (X > 0, X)}, "model Linear failed on inputs .* Convert the inputs: "),
         (
             {"train": (X, X.flatten())},
             r"output float32\[32, 1\] does not fit the loss with targets float32\[32\]",
@@ -54,7 +55,7 @@ CLASSES = torch.arange(40) % 4
             "label -1 is outside",
         ),
         ({"train": X}, "needs batches of"),
-        ({"metrics": {"accuracy": accuracy}, "train": (X, X.flatten())}, "does not fit|a metric failed"),
+        ({"metrics": {"accuracy": accuracy}, "train": (X, X.flatten())}, r"Write target\[:, None\]"),
         ({"metrics": {"rows": lambda output, target: output}}, "metric 'rows' must return one number"),
     ],
 )
@@ -102,3 +103,31 @@ def test_a_batch_larger_than_an_evaluations_is_tried_whole(batch_size):
     )
     assert [len(part) for part in batch] == [batch_size, batch_size]
     assert batch_size in seen
+
+
+@pytest.mark.parametrize(
+    ("train", "told"),
+    [
+        ((X, X), r"'Tensor' object is not callable .*"),
+        (
+            {"x": X, "y": X},
+            r"^line: training data: loss\(output, target\) needs batches .* write loss\(model, batch\)\. ",
+        ),
+    ],
+)
+def test_a_loss_whose_first_parameter_is_not_called_model_is_told_what_decides(train, told):
+    with pytest.raises(
+        InputError, match=told + r"A loss whose first parameter is called `model` .*; .* called 'net'\."
+    ):
+        rehearsed(train=train, loss=lambda net, batch: mse_loss(net(batch[0]), batch[1]))
+
+
+def test_a_metric_of_another_form_than_the_losss_is_named():
+    changes = {"loss": lambda model, batch: mse_loss(model(batch[0]), batch[1]), "metrics": {"right": accuracy}}
+    with pytest.raises(InputError, match=r"metric 'right', called as right\(model, batch\) because metrics .*'argmax'"):
+        rehearsed(**changes)
+    own = {"fine": lambda output, target: 1.0, "own": lambda model, batch: model(batch[0])}
+    with pytest.raises(
+        InputError, match=r"metric 'own', called as own\(output, target\) .* on \(float32\[32, 1\], float"
+    ):
+        rehearsed(metrics=own)

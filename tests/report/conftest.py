@@ -55,6 +55,32 @@ class Studies:
         return self.run("two", ["cubic", "linear"], ["sgd", "adam"], lrs=[0.01, 0.1], epochs=1, seeds=1)
 
     @cached_property
+    def penalised(self) -> StudyResults:
+        """Conditions, metrics with long names, and the problem's own target; read again from its store."""
+        return self._conditions("penalised")
+
+    @cached_property
+    def aimed(self) -> StudyResults:
+        """The same with a target that was asked for: the second metric's."""
+        return self._conditions("aimed", target="train_largest_absolute_error<=2")
+
+    def _conditions(self, name, **changes) -> StudyResults:
+        x = torch.linspace(-1, 1, 64)[:, None]
+        problem = fl.Problem(
+            model=lambda: torch.nn.Linear(1, 1),
+            loss=torch.nn.functional.mse_loss,
+            train=(x, 3 * x),
+            test=(x, 3 * x),
+            metrics={
+                "mean_absolute_error": lambda output, target: (output - target).abs().mean(),
+                "largest_absolute_error": lambda output, target: (output - target).abs().max(),
+            },
+            target="train_mean_absolute_error<=1",
+            name="line",
+        )
+        return self.run(name, problem, ["momentum:lr=0.1"], vary={"l2": [0, 0.1]}, epochs=1, seeds=3, **changes)
+
+    @cached_property
     def all_diverged(self) -> StudyResults:
         """A model given as an instance, nothing held out, one seed, and no survivor."""
         x = torch.linspace(-1, 1, 64)[:, None]

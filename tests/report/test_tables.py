@@ -1,4 +1,5 @@
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from fallline.report import tables
+from fallline.study import read_results
 from tests.report.conftest import HOSTILE
 
 
@@ -52,7 +54,7 @@ def test_intervals_are_the_least_and_the_largest_of_three_seeds(studies):
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
-@pytest.mark.parametrize("name", ["digits", "cubic", "two_problems", "all_diverged"])
+@pytest.mark.parametrize("name", ["digits", "cubic", "two_problems", "all_diverged", "penalised", "aimed"])
 def test_the_table_fits(studies, name, width):
     results = getattr(studies, name)
     pasted = {results.paste_line(row) for row in results.ranking}
@@ -128,3 +130,41 @@ def test_names_are_text_and_not_markup(studies):
     tables.print_ranking(results, console)
     assert "\x1b[" in console.file.getvalue()
     assert "\x1b[" not in tables.ranking_text(results)
+
+
+def left_out(results, width):
+    note = re.search(r"Not shown for want of room: ([^.]*)\.", " ".join(tables.ranking_text(results, width).split()))
+    return note[1].split(", ") if note else []
+
+
+GAP, STEPS, MEAN, LARGEST = (
+    "test - training loss",
+    "steps to target",
+    "test mean absolute error",
+    "test largest absolute error",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("penalised", [MEAN, GAP, LARGEST, STEPS]), ("aimed", [STEPS, LARGEST, GAP, MEAN])]
+)
+def test_what_was_asked_for_stays_where_room_is_scarce(studies, name, wanted):
+    results = getattr(studies, name)
+    assert left_out(results, 140) == []
+    shown = [[column for column in wanted if column not in left_out(results, width)] for width in range(140, 50, -1)]
+    assert shown[-1] == []
+    narrowest = max(place for place, columns in enumerate(shown) if wanted[0] in columns)
+    assert shown[narrowest] == wanted[:1]
+    assert any(columns == wanted[:2] for columns in shown)
+    assert GAP in shown[0]
+    assert all(wanted[0] in columns for columns in shown[:narrowest])
+
+
+def test_a_target_that_was_asked_for_is_known_from_the_store(studies):
+    for results, asked in ((studies.penalised, False), (studies.aimed, True)):
+        assert read_results(results.folder).specification.problems[0].target_asked is asked
+
+
+def test_long_headings_are_broken_into_lines(studies):
+    heading = tables.ranking_text(studies.penalised, width=80).split("#")[0]
+    assert [line.split()[-1] for line in heading.splitlines()[-3:-1]] == ["test", "mean"]

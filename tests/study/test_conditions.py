@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 import fallline as fl
 from fallline.errors import InputError
 from fallline.schedules import Cosine, Schedule
-from fallline.study.conditions import GROUP_RULES, group_rule, spelled_rule
+from fallline.study.conditions import GROUP_RULES, checked_factors, group_rule, spelled_rule
 from fallline.study.store import MIGRATIONS, Store
 from tests.study.studies import X, compare, curves, line, same
 
@@ -61,7 +61,9 @@ def test_label_smoothing_needs_no_declaration_where_the_loss_takes_it(tmp_path):
         plain, smoothed = (r.curve for r in results.records if r["seed"] == 0)
         assert plain["validation_loss"] == pytest.approx(smoothed["validation_loss"], rel=1e-5)
         assert plain["batch_loss"][-1] != pytest.approx(smoothed["batch_loss"][-1], rel=1e-3)
-    with pytest.raises(InputError, match="label_smoothing"):
+    with pytest.raises(
+        InputError, match=r"that of line does not take it: .*loss\(output, target, label_smoothing=0.0\)"
+    ):
         compare(tmp_path / "none", vary={"label_smoothing": [0.1]})
     with pytest.raises(InputError, match="between 0.0 and 1.0"):
         compare(tmp_path / "much", classes(), vary={"label_smoothing": [1.5]})
@@ -152,6 +154,10 @@ def test_a_store_of_the_first_format_can_be_read(tmp_path):
     [
         ({"vary": {"l1": [-1]}}, "Factor l1 must be a number of at least 0; got -1"),
         ({"vary": {"l3": [1]}}, "'l3' is no factor of the problem"),
+        (
+            {"vary": {"on": ["yes"]}, "problem": line(model=lambda on: nn.Linear(1, 1), factors={"on": True})},
+            "^line: factor on must be true or false; got 'yes'",
+        ),
         ({"vary": {"patience": [1]}, "validation": 0}, "patience stops by the validation loss"),
         ({"vary": {"l1": [0.1]}, "optimizers": [torch.optim.SGD]}, "around which l1 cannot be put"),
         ({"schedules": ["cosin"]}, "Did you mean 'cosine'"),
@@ -166,6 +172,19 @@ def test_what_cannot_be_done_is_said_before_training(tmp_path, changes, message)
     with pytest.raises(InputError, match=message):
         compare(tmp_path, **changes)
     assert not (tmp_path / "s" / "study.sqlite").exists()
+
+
+def test_how_to_declare_a_factor_is_said_where_a_model_takes_it():
+    own = [line(), line(model=lambda width=3, depth=None, *, bias: nn.Linear(1, 1), name="wide")]
+    for name, declared in (("width", "3"), ("depth", "None"), ("bias", "...")):
+        with pytest.raises(InputError) as caught:
+            checked_factors(own, {name: [5]})
+        assert f"The model of wide takes it: declare Problem(..., factors={{'{name}': {declared}}})." in str(
+            caught.value
+        )
+    with pytest.raises(InputError) as caught:
+        checked_factors([*own, line(model=nn.Linear(1, 1), name="made")], {"height": [5]})
+    assert "declare" not in str(caught.value)
 
 
 def test_torch_optimizers_take_what_needs_no_wrapper(tmp_path):

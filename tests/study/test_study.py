@@ -219,10 +219,19 @@ def test_the_next_command_keeps_all_that_was_asked(tmp_path):
                   "--target 'train_loss<=0.1'", "--evaluate-every 2", "--seeds 10"):  # fmt: skip
         assert words in command
     whole = fl.compare(
-        "digits", ["sgd:lr=0.1"], steps=1, seeds=1, validation=0, threads=1, progress=False, store=tmp_path / "d"
+        "digits",
+        ["sgd:lr=0.1"],
+        vary={"batch_norm": [True], "dropout": [0.0]},
+        steps=1,
+        seeds=1,
+        validation=0,
+        threads=1,
+        progress=False,
+        store=tmp_path / "d",
     )
     assert "--target" not in whole.next_command()
     assert "--validation" not in whole.next_command()
+    assert "--vary batch_norm=true --vary dropout=0 " in whole.next_command()
     lost = compare(tmp_path, optimizers=["sgd:lr=1e20"], store=tmp_path / "lost")
     assert lost.next_command() is None
 

@@ -26,11 +26,23 @@ def source(data: Any, where: str, device: torch.device) -> Source:
         raise InputError(f"{where}: an IterableDataset has no rows to choose from; hand it over in a DataLoader.")
     if isinstance(data, Tensor | np.ndarray | list | tuple | dict):
         return Resident(_checked(_tensors(data, where), where), device)
+    if _is_table(data):
+        raise InputError(
+            f"{where}: got a {type(data).__name__} alone. Give inputs and target as arrays: "
+            "(table[inputs].to_numpy(dtype=float), table[target].to_numpy(dtype=float)), or dtype=int for class labels."
+        )
     if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
         return _dataset(data, where, device)
     raise InputError(
         f"{where}: expected tensors, NumPy arrays, a map-style Dataset or a DataLoader; got {type(data).__name__}."
     )
+
+
+def _is_table(x: Any) -> bool:
+    """Whether it is a DataFrame or Series. They are not taken: which columns are what, and as numbers of which type,
+    is the user's to say.
+    """
+    return hasattr(x, "to_numpy") and not isinstance(x, Dataset)
 
 
 def _tensors(data: Any, where: str) -> Any:
@@ -41,10 +53,19 @@ def _tensors(data: Any, where: str) -> Any:
 def _tensor(x: Any, where: str) -> Tensor:
     if isinstance(x, Tensor):
         return x.detach()
+    if _is_table(x):
+        raise InputError(
+            f"{where}: expected tensors or NumPy arrays; got {type(x).__name__}. Write .to_numpy(dtype=float), or "
+            ".to_numpy(dtype=int) for class labels."
+        )
     if not isinstance(x, np.ndarray):
         raise InputError(f"{where}: expected tensors or NumPy arrays; got {type(x).__name__}.")
     if x.dtype.kind not in "fiub":
-        raise InputError(f"{where}: an array of {x.dtype} cannot be trained on; convert it to numbers.")
+        raise InputError(
+            f"{where}: an array of {x.dtype} cannot be trained on; convert it to numbers: .to_numpy(dtype=float) of a "
+            "pandas table or .astype(float) of an array. Text is numbered first: "
+            "pandas.get_dummies(table, dtype=float), or numpy.unique(labels, return_inverse=True)[1]."
+        )
     # A pandas table lends arrays that cannot be written, of which torch warns.
     x = np.require(x, requirements=["C", "W", "E"])
     if x.dtype.kind == "f":

@@ -4,8 +4,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from torch import nn
+
 from fallline.errors import FalllineError, InputError, describe_failure
-from fallline.imports import is_reference, load_object
+from fallline.imports import is_reference, load_object, objects_in
 from fallline.problems.airfoil import airfoil
 from fallline.problems.cubic import cubic
 from fallline.problems.digits import digits
@@ -35,9 +37,7 @@ def load(name: str, **options: Any) -> Problem:
     if name in BUILT_IN:
         return _made(name, BUILT_IN[name], options)
     if name.endswith(".py"):
-        raise InputError(
-            f"Which problem of {name}? Write {name}:NAME, a fallline.Problem or a function that makes one."
-        )
+        raise InputError(f"Which problem of {name}? {_offered(name)}")
     if not is_reference(name):
         raise InputError(
             unknown(name, BUILT_IN, "built-in problem") + " For your own: path/to/file.py:name or package.module:name."
@@ -51,7 +51,25 @@ def load(name: str, **options: Any) -> Problem:
     return Problem(**{**vars(problem), "name": name.rpartition(":")[2]})
 
 
+def _offered(place: str) -> str:
+    """What to write for a problem of a file or module: its Problems, or else how one is named."""
+    references = [f"{place}:{name}" for name, found in objects_in(place).items() if isinstance(found, Problem)]
+    if references:
+        return f"Write {' or '.join(references)}."
+    return f"There is no Problem in it: write {place}:NAME, a fallline.Problem or a function that makes one."
+
+
+def _refuse_model(name: str, found: Any) -> None:
+    if isinstance(found, nn.Module):
+        place, _, attribute = name.rpartition(":")
+        raise InputError(
+            f"{name} is a model ({type(found).__name__}), and a problem is asked for: "
+            f"fallline.Problem(model={attribute}, loss=..., train=...). {_offered(place)}"
+        )
+
+
 def _made(name: str, make: Any, options: dict[str, Any]) -> Problem:
+    _refuse_model(name, make)
     if not callable(make):
         raise InputError(f"{name} must be a fallline.Problem or a function that returns one; got {make!r}.")
     known = list(inspect.signature(make).parameters)
@@ -64,6 +82,7 @@ def _made(name: str, make: Any, options: dict[str, Any]) -> Problem:
         raise
     except Exception as error:
         raise InputError(f"Problem {name} could not be made: {describe_failure(error)}") from error
+    _refuse_model(name, problem)
     if not isinstance(problem, Problem):
         raise InputError(f"{name} must return a fallline.Problem; got {type(problem).__name__}.")
     return problem

@@ -36,25 +36,31 @@ class Objective:
         """The quantities that `measure` returns."""
         return ["loss", *self._metrics]
 
+    def arguments(self, model: nn.Module, batch: Any) -> tuple[Any, Any]:
+        """What loss and metrics are called with: (model, batch), or (output, target)."""
+        if self._takes_model:
+            return model, batch
+        inputs, target = split(batch)
+        return model(*inputs), target
+
     def loss(self, model: nn.Module, batch: Any) -> Tensor:
         """The loss of one batch, a 0-d tensor."""
-        if self._takes_model:
-            return self._loss(model, batch)  # type: ignore[no-any-return]
-        inputs, target = split(batch)
-        return self._loss(model(*inputs), target)  # type: ignore[no-any-return]
+        return self._loss(*self.arguments(model, batch))  # type: ignore[no-any-return]
 
     def measure(self, model: nn.Module, batch: Any) -> list[Tensor]:
         """The loss and every metric of one batch, in the order of `names`."""
-        if self._takes_model:
-            return [self._loss(model, batch), *(metric(model, batch) for metric in self._metrics.values())]
-        inputs, target = split(batch)
-        output = model(*inputs)
-        return [self._loss(output, target), *(metric(output, target) for metric in self._metrics.values())]
+        arguments = self.arguments(model, batch)
+        return [self._loss(*arguments), *(metric(*arguments) for metric in self._metrics.values())]
 
 
 def takes_model(loss: Callable[..., Any]) -> bool:
     """Whether a loss has the form `loss(model, batch)`: its first parameter is called `model`."""
-    return next(iter(parameters(loss.forward if isinstance(loss, nn.Module) else loss)), None) == "model"
+    return first_parameter(loss) == "model"
+
+
+def first_parameter(loss: Callable[..., Any]) -> str | None:
+    """The name of a loss's first parameter, which decides how it is called; None where it does not tell."""
+    return next(iter(parameters(loss.forward if isinstance(loss, nn.Module) else loss)), None)
 
 
 def _with_factors(loss: Callable[..., Any], device: torch.device, factors: Mapping[str, Any]) -> Callable[..., Any]:

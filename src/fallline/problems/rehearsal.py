@@ -6,17 +6,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils._pytree import tree_map
 
 from fallline.errors import InputError, describe_failure
+from fallline.problems.misfits import form_hint, input_hint, takes_labels, target_hint
 from fallline.problems.objective import describe, rows, split, takes_model
 from fallline.problems.prepared import Prepared, initial_model, where
 from fallline.problems.problem import Problem
 from fallline.problems.sources import Stream
 from fallline.randomness import forked, seed_global
-
-_CLASSIFYING = (nn.CrossEntropyLoss, nn.NLLLoss)
 
 
 def rehearse(problem: Prepared, seed: int, factors: Mapping[str, Any], batch_size: int | None) -> tuple[nn.Module, Any]:
@@ -63,6 +61,7 @@ def _training_batches(problem: Prepared, batch_size: int | None) -> Iterator[Any
 def _evaluate(problem: Prepared, name: str, model: nn.Module, told: str) -> None:
     place = f"{where(problem.problem, name)}{told}"
     for number, batch in enumerate(problem.evaluated[name].in_order()):
+        _check_form(problem.problem, place, batch)
         with torch.no_grad():
             _check_labels(problem.problem, place, model, batch)
             _loss(problem, place, model, batch)
@@ -89,11 +88,16 @@ def _loss(
 
 
 def _measure(problem: Prepared, place: str, model: nn.Module, batch: Any) -> None:
-    try:
-        values = [torch.as_tensor(value) for value in problem.objective.measure(model, batch)]
-    except Exception as error:
-        raise InputError(f"{place}: a metric failed: {describe_failure(error)}") from error
-    for name, value in zip(problem.objective.names, values, strict=True):
+    arguments = problem.objective.arguments(model, batch)
+    form = "(model, batch)" if takes_model(problem.problem.loss) else "(output, target)"
+    for name, metric in problem.problem.metrics.items():
+        try:
+            value = torch.as_tensor(metric(*arguments))
+        except Exception as error:
+            raise InputError(
+                f"{place}: metric {name!r}, called as {name}{form} because metrics have the form of the loss, failed "
+                f"on {describe(arguments)}: {describe_failure(error)}"
+            ) from error
         if value.numel() != 1:
             raise InputError(f"{place}: metric {name!r} must return one number; got {describe(value)}.")
 
@@ -107,13 +111,29 @@ def _why(problem: Problem, model: nn.Module, batch: Any, error: Exception) -> st
         with torch.no_grad():
             output = model(*inputs)
     except Exception:
-        return f"the model {type(model).__name__} failed on inputs {describe(inputs)}: {text}"
-    return f"the model's output {describe(output)} does not fit the loss with targets {describe(target)}: {text}"
+        said = f"the model {type(model).__name__} failed on inputs {describe(inputs)}: {text}"
+        hint = input_hint(model, inputs)
+    else:
+        said = f"the model's output {describe(output)} does not fit the loss with targets {describe(target)}: {text}"
+        hint = target_hint(problem.loss, output, target)
+        if hint is None and isinstance(error, TypeError | AttributeError):
+            hint = form_hint(problem.loss)
+    return said if hint is None else f"{said}. {hint}"
+
+
+def _check_form(problem: Problem, place: str, batch: Any) -> None:
+    """A loss that is no loss(model, batch) needs batches of inputs and target."""
+    if takes_model(problem.loss):
+        return
+    try:
+        split(batch)
+    except InputError as error:
+        raise InputError(f"{place}: {error} {form_hint(problem.loss)}") from error
 
 
 def _check_labels(problem: Problem, place: str, model: nn.Module, batch: Any) -> None:
     """Class labels must lie below the number of outputs: found here, with the label, rather than in a kernel."""
-    if not (problem.loss in (functional.cross_entropy, functional.nll_loss) or isinstance(problem.loss, _CLASSIFYING)):
+    if not takes_labels(problem.loss):
         return
     inputs, target = split(batch)
     try:

@@ -2,8 +2,9 @@
 
 import io
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 from rich import box
@@ -24,16 +25,18 @@ from fallline.report.words import (
     setting_text,
 )
 from fallline.study import Row, StudyResults
+from fallline.study.target import Target
+
+STEPS = "steps to target"
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """How much a table shows and how: intervals and values beside or beneath, columns, room between them."""
+    """How much a table shows and how: intervals and values beside or beneath, what is left out, room between."""
 
     beneath: bool
     trials: bool
-    steps: bool
-    metrics: int
+    left_out: frozenset[str]
     padding: int
 
 
@@ -95,16 +98,13 @@ def _print_problem(results: StudyResults, problem: str, styles: dict[str, Look],
     rows = [row for row in results.ranking if row.problem == problem]
     console.print(Text.assemble((problem, "bold"), f": {_budget(results, rows)}"))
     console.print()
-    metrics = len(_columns(results, rows))
-    choices = product((False, True), (True, False), (True, False), range(metrics, 0, -1), (2, 1))
-    for beneath, trials, steps, shown, padding in choices:
-        if (not steps and not (beneath and not trials)) or (shown < metrics and steps):
-            continue
-        layout = _Layout(beneath, trials, steps, shown, padding)
+
+    def fits(layout: _Layout) -> bool:
         table = _table(results, rows, styles, layout)
-        if Measurement.get(console, console.options.update(width=10_000), table).maximum <= console.width:
-            break
-    console.print(table)
+        return Measurement.get(console, console.options.update(width=10_000), table).maximum <= console.width
+
+    layout = _widest(_wanted(results, rows), fits)
+    console.print(_table(results, rows, styles, layout))
     console.print()
     notes = Table.grid(padding=(0, 1, 0, 0))
     for note in _notes(results, rows, layout):
@@ -118,10 +118,44 @@ def _columns(results: StudyResults, rows: list[Row]) -> list[str]:
     return reported(rows, gap=any(condition(results, row) for row in rows))
 
 
+def _widest(wanted: list[str], fits: Callable[[_Layout], bool]) -> _Layout:
+    """The layout that shows most: all in one of four forms, or of what is wanted, in order, what still fits."""
+    for beneath, trials, padding in product((False, True), (True, False), (2, 1)):
+        if fits(whole := _Layout(beneath, trials, frozenset(), padding)):
+            return whole
+    layout = _Layout(beneath=True, trials=False, left_out=frozenset(wanted), padding=1)
+    for column in wanted:
+        if fits(more := replace(layout, left_out=layout.left_out - {column})):
+            layout = more
+    roomy = replace(layout, padding=2)
+    return roomy if fits(roomy) else layout
+
+
+def _wanted(results: StudyResults, rows: list[Row]) -> list[str]:
+    """What can be left out where room is scarce, what is missed most first; never the loss.
+
+    The steps to a target that was asked for, its metric or else the first one, then the gap; last what the problem
+    brought along: its other metrics, and the steps to its own target.
+    """
+    _, *columns = _columns(results, rows)
+    problem = next(p for p in results.specification.problems if p.name == rows[0].problem)
+    target = Target.parse(problem.target) if problem.target is not None and problem.target_asked else None
+    aim = None if target is None else target.quantity.partition("_")[2]
+    gap = [name for name in columns if name.endswith("_gap")]
+    metrics = sorted((name for name in columns if name not in gap), key=lambda name: name.partition("_")[2] != aim)
+    steps = [STEPS] if _timed(rows) else []
+    brought = [*metrics[:1], *gap, *metrics[1:]]
+    return [*brought, *steps] if target is None else [*steps, *brought]
+
+
+def _timed(rows: list[Row]) -> bool:
+    return any(row.steps_to_target for row in rows)
+
+
 def _table(results: StudyResults, rows: list[Row], styles: dict[str, Look], layout: _Layout) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, layout.padding, 0, 0), pad_edge=False, show_edge=False)
     conditions = [setting_parts(condition(results, row)) for row in rows]
-    quantities = _columns(results, rows)[: layout.metrics]
+    quantities = [name for name in _columns(results, rows) if name not in layout.left_out]
     table.add_column("#", justify="right")
     if layout.beneath:
         table.add_column("optimizer,\nbest values", overflow="fold", max_width=30)
@@ -134,11 +168,9 @@ def _table(results: StudyResults, rows: list[Row], styles: dict[str, Look], layo
         table.add_column(quantity_text(rows[0].selected_on).replace(" ", "\n"), justify="right")
     for quantity in quantities:
         heading = quantity_text(quantity)
-        broken = heading.replace(" ", "\n", 1) if " - " not in heading else heading.replace(" - ", " -\n", 1)
-        broken = broken.replace("training loss", "training\nloss")
-        table.add_column(broken if layout.beneath else heading, overflow="fold")
+        table.add_column(_broken(heading) if layout.beneath else heading, overflow="fold")
     table.add_column("di-\nverged", justify="right")
-    timed = layout.steps and any(row.steps_to_target for row in rows)
+    timed = _timed(rows) and STEPS not in layout.left_out
     if timed:
         table.add_column("steps to\ntarget", justify="right")
     if layout.trials:
@@ -161,6 +193,12 @@ def _table(results: StudyResults, rows: list[Row], styles: dict[str, Look], layo
     return table
 
 
+def _broken(heading: str) -> str:
+    """A heading in lines about as wide as the numbers beneath: the split, then the rest."""
+    split, _, rest = heading.partition(" - " if " - " in heading else " ")
+    return "\n".join([f"{split} -" if " - " in heading else split, *textwrap.wrap(rest, 12, break_long_words=False)])
+
+
 def _cell(quantity: str, texts: tuple[str, str], layout: _Layout) -> str:
     """Median and interval; of a gap the median alone where room is scarce."""
     if not layout.beneath:
@@ -172,9 +210,7 @@ def _notes(results: StudyResults, rows: list[Row], layout: _Layout) -> Iterator[
     yield from ranking_notes(results, rows)
     if not layout.trials and len({row.trials for row in rows}) == 1:
         yield f"{counted(rows[0].trials, 'trial')} for each."
-    left_out = [quantity_text(quantity) for quantity in _columns(results, rows)[layout.metrics :]]
-    if not layout.steps and any(row.steps_to_target for row in rows):
-        left_out.append("steps to target")
+    left_out = [quantity_text(name) for name in [*_columns(results, rows), STEPS] if name in layout.left_out]
     if left_out:
         yield f"Not shown for want of room: {', '.join(left_out)}."
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fallline.study.statistics import Interval
+from fallline.study.values import spelled
 
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 
@@ -50,10 +51,10 @@ def interval_text(interval: Interval, places: int | None = None) -> tuple[str, s
 def value_text(value: Any) -> str:
     """A hyperparameter's value.
 
-    >>> value_text(0.0215443), value_text(True), value_text("64-64")
-    ('0.0215', 'True', '64-64')
+    >>> value_text(0.0215443), value_text(0.0), value_text(True), value_text("64-64")
+    ('0.0215', '0', 'true', '64-64')
     """
-    return f"{value:.3g}" if isinstance(value, float) else "none" if value is None else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else spelled(value)
 
 
 def setting_parts(values: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from fallline.study.results import StudyResults
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification
 from fallline.study.study import DEFAULT_BATCH_SIZE
+from fallline.study.values import spelled
 
 CLOSER = 3.0
 SEEDS = 10
@@ -32,7 +33,7 @@ def next_command(results: StudyResults) -> str | None:
     for optimizer in optimizers:
         words += ["-o", _optimizer(optimizer, best[optimizer.label].hyperparameters)]
     winner = best[labels[0]]
-    words += [word for name in spec.factors for word in ("--vary", f"{name}={_spelled(winner.factors[name])}")]
+    words += [word for name in spec.factors for word in ("--vary", f"{name}={_word(winner.factors[name])}")]
     words += ["--schedule", winner.schedule] if winner.schedule != "constant" else []
     if winner.batch_size not in (None, DEFAULT_BATCH_SIZE):
         words += ["--batch-size", str(winner.batch_size)]
@@ -51,15 +52,13 @@ def _optimizer(optimizer: OptimizerSpecification, found: Mapping[str, Any]) -> s
         if name == "lr" and isinstance(value, float):
             words.append(f"lr={value / CLOSER:.3g}..{value * CLOSER:.3g}")
         else:
-            words.append(f"{name.removeprefix('l2.')}={_spelled(value)}")
+            words.append(f"{name.removeprefix('l2.')}={_word(value)}")
     source = str(optimizer.source)
     return f"{source}:{','.join(words)}" if words else source
 
 
-def _spelled(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return str(value).replace(" ", "")
+def _word(value: Any) -> str:
+    return spelled(value).replace(" ", "")
 
 
 def _options(results: StudyResults) -> list[str]:

@@ -1,13 +1,17 @@
 """The conditions under which optimizers are compared: factors, schedules, and which parameters are penalised."""
 
 from collections.abc import Mapping, Sequence
+from inspect import Parameter
 from typing import Any
+
+from torch import nn
 
 from fallline.errors import InputError
 from fallline.imports import absolute, is_reference, load_object
 from fallline.optim import every_parameter, is_weight
 from fallline.optim.weights import Which
 from fallline.problems import Problem
+from fallline.problems.problem import OF_THE_LOSS, parameters
 from fallline.rules import Rule
 from fallline.schedules import Constant, Schedule, schedule
 from fallline.study.contenders import Contender
@@ -20,21 +24,38 @@ GROUP_RULES: Mapping[str, Which] = {"weights": is_weight, "all": every_parameter
 
 
 def known_factors(problems: Sequence[Problem]) -> dict[str, Any]:
-    """Every factor that can be varied with its default: treatments, and what the problems and their losses take."""
+    """Every name of a factor with its default: treatments, what losses may take, and what the problems declare."""
     own = {name: default for problem in problems for name, default in problem.all_factors().items()}
-    return {**{name: treatment.off for name, treatment in TREATMENTS.items()}, **own}
+    return {**{name: treatment.off for name, treatment in TREATMENTS.items()}, **OF_THE_LOSS, **own}
+
+
+def undeclared_hint(problems: Sequence[Problem], name: str) -> str:
+    """That a model takes what no problem declares as a factor, and how to declare it; empty where none does."""
+    for problem in problems:
+        taken = {} if isinstance(problem.model, nn.Module) else parameters(problem.model)
+        if name in taken:
+            default = taken[name].default
+            written = "..." if default is Parameter.empty else repr(default)
+            return f" The model of {problem.name} takes it: declare Problem(..., factors={{{name!r}: {written}}})."
+    return ""
 
 
 def checked_factors(problems: Sequence[Problem], given: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
     """The values of each varied factor, each once and of the factor's type."""
     known = known_factors(problems)
-    declared = {name for problem in problems for name in problem.all_factors()}
+    owners = {name: problem.name for problem in reversed(problems) for name in problem.all_factors()}
     checked: dict[str, tuple[Any, ...]] = {}
     for name, values in given.items():
         if name not in known:
-            raise InputError(unknown(name, known, "factor of the problem"))
-        if name in declared:
-            typed = [parse_like(v, known[name], "factor", name) if isinstance(v, str) else v for v in values]
+            raise InputError(unknown(name, known, "factor of the problem") + undeclared_hint(problems, name))
+        if name in OF_THE_LOSS and name not in owners:
+            raise InputError(
+                f"{name} goes to the loss, and that of {problems[0].name} does not take it: write a loss with the "
+                f"keyword, such as loss(output, target, {name}={OF_THE_LOSS[name]})."
+            )
+        if name in owners:
+            factor = f"factor {name}"
+            typed = [parse_like(v, known[name], owners[name], factor) if isinstance(v, str) else v for v in values]
         else:
             typed = [TREATMENTS[name].checked(name, value) for value in values]
         checked[name] = tuple(dict.fromkeys(typed))

@@ -16,14 +16,16 @@ class _Plain(BaseModel):
 
 
 class ProblemSpecification(_Plain):
-    """A problem: its name, how it can be loaded again (`source` is None for an object made in Python), its target,
-    and whether its model was given as an instance, whose weights every seed begins with.
+    """A problem: its name, how it can be loaded again (`source` is None for an object made in Python), its target and
+    whether that was asked for in place of the problem's own, and whether its model was given as an instance, whose
+    weights every seed begins with.
     """
 
     name: str
     source: str | None
     options: Mapping[str, Value] = {}
     target: str | None = None
+    target_asked: bool = False
     one_start: bool = False
 
 

@@ -90,6 +90,7 @@ def make_study(
                 source=p.source,
                 options=dict(p.options),
                 target=target or p.target,
+                target_asked=(target or p.target) != p.problem.target,
                 one_start=isinstance(p.problem.model, nn.Module),
             )
             for p in problems

@@ -54,6 +54,17 @@ def parse_like(text: str, default: Any, owner: str, name: str) -> Any:
     return text
 
 
+def spelled(value: Any) -> str:
+    """A value as it is written on a command line.
+
+    >>> spelled(True), spelled(None), spelled(0.0), spelled(0.0215443), spelled("64-64")
+    ('true', 'none', '0', '0.0215443', '64-64')
+    """
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
 def distinct(values: Iterable[Any], owner: str, name: str) -> tuple[Any, ...]:
     """The values once each, in order; an empty list is an InputError."""
     unique = tuple(dict.fromkeys(values))
