@@ -8,17 +8,24 @@ import time
 from fallline.errors import InputError
 from fallline.gallery import (
     airfoil,
+    annealing,
     backpropagation,
     batches,
     dead_units,
     descent,
     differences,
+    dropout,
+    gradient_noise,
     gradients,
     label_order,
     linear,
     loaders,
     nonzero,
+    normalisation,
+    overfitting,
+    polynomial,
     traces,
+    weight_decay,
 )
 from fallline.gallery.entry import Check as Check
 from fallline.gallery.entry import Entry as Entry
@@ -35,6 +42,13 @@ _ROOMS = (
     backpropagation,
     gradients,
     dead_units,
+    weight_decay,
+    polynomial,
+    overfitting,
+    normalisation,
+    dropout,
+    gradient_noise,
+    annealing,
     batches,
     label_order,
     loaders,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import fallline as fl
 from fallline.gallery.entry import Entry, Setting, Shown, above
 from fallline.gallery.paired import lowers, raises, runs
-from fallline.gallery.pictures import GREY, figure, save
+from fallline.gallery.pictures import figure, save
 from fallline.gallery.seeds import draw_pairs
 
 if TYPE_CHECKING:
@@ -113,9 +113,9 @@ def _draw_curves(axes: Any, schedules: "Mapping[str, Sequence[Record]]", least: 
 
     for name, look in looks(schedules).items():
         run = schedules[name][0]
-        axes.plot(run.curve["step"], run.curve["train_loss"], ".-", color=look.color, linewidth=1.2, label=name)
-    axes.axhline(least, color=GREY, linestyle="--", linewidth=1, label="least squares")
-    axes.set(xlabel="step", ylabel="half squared error on all rows", yscale="log")
+        above = [loss - least for loss in run.curve["train_loss"]]
+        axes.plot(run.curve["step"], above, ".-", color=look.color, linewidth=1.2, label=name)
+    axes.set(xlabel="step", ylabel="half squared error less that of least squares", yscale="log")
     axes.legend(loc="best")
 
 

@@ -144,7 +144,7 @@ ENTRIES = (
         "With all weights at zero no gradient gets past the last bias, and plain descent guesses for ever. Gaussian "
         "noise on the gradients, fading with the steps, breaks the symmetry, and the same network learns (Neelakantan "
         "et al., 2015, arXiv:1511.06807). It takes enough of it, and it is no cure-all: from He's weights it changes "
-        "little, and Adam, which gets away from tiny weights by itself, is held back by it.",
+        "little, and Adam, which by itself begins to get away from tiny weights, is held back by it.",
         gradient_noise,
     ),
 )
