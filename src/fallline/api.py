@@ -28,7 +28,7 @@ from fallline.study import (
     rebuild,
     run,
 )
-from fallline.study.conditions import known_factors
+from fallline.study.conditions import known_factors, undeclared_hint
 from fallline.study.folders import new_folder
 from fallline.study.weights import load_weights
 from fallline.suggestions import unknown
@@ -158,7 +158,7 @@ def compare(
     factors, varied = _split({name: _several(values) for name, values in (vary or {}).items()}, factors_known)
     rates = None if lrs is None else _several(lrs)
     contenders = [contender(one, rates, varied) for one in _several(optimizers)]
-    _check_varied(varied, contenders, factors_known)
+    _check_varied(varied, contenders, [p.problem for p in problems])
     study = make_study(
         problems,
         contenders,
@@ -277,8 +277,14 @@ def _split(
     )
 
 
-def _check_varied(varied: Mapping[str, Sequence[Any]], contenders: Sequence[Contender], factors: Sequence[str]) -> None:
+def _check_varied(
+    varied: Mapping[str, Sequence[Any]], contenders: Sequence[Contender], problems: Sequence[Problem]
+) -> None:
     for name in varied:
         if not any(name in c.grid or f"l2.{name}" in c.grid for c in contenders):
-            known = [*factors, *sorted({field for c in contenders for field in c.hyperparameters})]
-            raise InputError(unknown(name, known, "factor of the problem or hyperparameter of an optimizer"))
+            known = [
+                *sorted(known_factors(problems)),
+                *sorted({field for c in contenders for field in c.hyperparameters}),
+            ]
+            what = "factor of the problem or hyperparameter of an optimizer"
+            raise InputError(unknown(name, known, what) + undeclared_hint(problems, name))

@@ -192,3 +192,8 @@ def test_torch_optimizers_take_what_needs_no_wrapper(tmp_path):
         tmp_path, optimizers=[torch.optim.SGD], vary={"l1": [0], "patience": [1]}, schedules=[Cosine()], seeds=1
     )
     assert len(results.records) == 2
+
+
+def test_a_factor_that_the_model_takes_and_nobody_declared_is_hinted_at(tmp_path):
+    with pytest.raises(InputError, match=r"declare Problem\(..., factors=\{'width': 3\}\)"):
+        compare(tmp_path, line(model=lambda width=3: nn.Linear(1, 1)), vary={"width": [1, 2]})
