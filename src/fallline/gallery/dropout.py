@@ -142,7 +142,7 @@ def _side_by_side(channels: "Tensor") -> "Tensor":
 
 
 def _draw_matrix(axes: Any, matrix: "Tensor", title: str, numbers: bool = True) -> None:
-    axes.imshow(matrix, cmap="RdBu_r", vmin=-4, vmax=4)
+    axes.imshow(matrix.numpy(), cmap="RdBu_r", vmin=-4, vmax=4)
     if numbers:
         for row, values in enumerate(matrix.tolist()):
             for column, value in enumerate(values):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STRENGTH = 0.01
 ROUNDING = 1e-12
 STRENGTHS = (1e-4, 1e-3, 1e-2)
-SEEDS = 5
+SEEDS = 4
 
 
 def l2_weight_decay(setting: Setting) -> Shown:
