@@ -113,6 +113,20 @@ def test_a_length_below_one_is_a_fraction():
     assert [length(given, 200) for given in (0.0, 0.1, 0.999, 1, 5, 5.4)] == [0, 20, 200, 1, 5, 5]
 
 
+def test_a_third_is_a_third_of_any_number_of_steps():
+    for total in (9, 10, 100, 1000):
+        rates = [Step()(step, total) for step in range(total)]
+        assert sorted(set(rates), reverse=True) == pytest.approx([1, 0.1, 0.01])
+        assert rates.count(1.0) == math.ceil(total / 3)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_after_the_last_step_the_rate_stays(name):
+    given = BUILT_IN[name](warmup=0.1)
+    assert given(TOTAL + 7, TOTAL) == pytest.approx(given(TOTAL, TOTAL)) or name == "inverse-sqrt"
+    assert Polynomial(power=0.5)(TOTAL + 7, TOTAL) == 0
+
+
 def test_short_trainings_divide_by_nothing():
     for kind in BUILT_IN.values():
         assert [math.isfinite(kind(warmup=3)(step, 2)) for step in range(2)] == [True, True]

@@ -22,7 +22,8 @@ class Schedule:
     """What all schedules are: a shape after an optional linear warm-up.
 
     Called with the number of updates made before (0 at the first), the number of updates in all, and the losses
-    measured so far, it gives the multiplier of the learning rate. One's own is a frozen dataclass with a `shape`:
+    measured so far, it gives the multiplier of the learning rate; after the last update it stays where it ended. One's
+    own is a frozen dataclass with a `shape`, at the top of a module:
 
     >>> @dataclass(frozen=True)
     ... class Halved(Schedule):
@@ -42,7 +43,8 @@ class Schedule:
         rising = length(self.warmup, total)
         if step < rising:
             return (step + 1) / (rising + 1)
-        return self.shape(step - rising, max(total - rising, 1), [(at - rising, loss) for at, loss in losses])
+        falling = max(total - rising, 1)
+        return self.shape(min(step - rising, falling), falling, [(at - rising, loss) for at, loss in losses])
 
     def shape(self, step: int, total: int, losses: Losses) -> float:
         """The multiplier after the warm-up, steps counted from its end."""
@@ -83,7 +85,9 @@ class Step(Schedule):
     factor: float = 0.1
 
     def shape(self, step: int, total: int, losses: Losses) -> float:
-        return math.pow(self.factor, step // max(length(self.every, total), 1))
+        between = self.every * total if self.every < 1 else round(self.every)
+        # A third of a number of steps is rarely whole; 1e-9 keeps 3 * (1 / 3) from falling short.
+        return math.pow(self.factor, int(step / max(between, 1) + 1e-9))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Factors, schedules and group rules of a study: what is accepted, what reaches the members, what is refused."""
 
+import json
 import sqlite3
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from torch.nn.functional import cross_entropy
 import fallline as fl
 from fallline.errors import InputError
 from fallline.schedules import Cosine, Schedule
+from fallline.study import rebuild
 from fallline.study.conditions import GROUP_RULES, checked_factors, group_rule, spelled_rule
 from fallline.study.store import MIGRATIONS, Store
 from tests.study.studies import X, compare, curves, line, same
@@ -197,3 +199,59 @@ def test_torch_optimizers_take_what_needs_no_wrapper(tmp_path):
 def test_a_factor_that_the_model_takes_and_nobody_declared_is_hinted_at(tmp_path):
     with pytest.raises(InputError, match=r"declare Problem\(..., factors=\{'width': 3\}\)"):
         compare(tmp_path, line(model=lambda width=3: nn.Linear(1, 1)), vary={"width": [1, 2]})
+
+
+def test_a_problem_may_not_call_its_own_factor_like_a_treatment(tmp_path):
+    with pytest.raises(InputError, match="declares a factor 'l2'"):
+        compare(tmp_path, line(model=lambda l2=0.5: nn.Linear(1, 1), factors={"l2": 0.5}))
+
+
+def test_a_schedule_that_cannot_be_found_again_is_refused(tmp_path):
+    @dataclass(frozen=True)
+    class Local(Schedule):
+        """Inside a function."""
+
+    with pytest.raises(InputError, match="must stand at the top of a module"):
+        compare(tmp_path, schedules=[Local()])
+
+
+def test_the_schedule_to_paste_is_as_long_as_the_budget(tmp_path):
+    results = compare(
+        tmp_path, line(validation=(X, 1.9 * X)), ["sgd"], vary={"patience": [1]}, epochs=30, lrs=[0.05],
+        evaluate_every=1, schedules=["cosine"],
+    )  # fmt: skip
+    assert results.records[0].to_json()["outcome"] == "stopped"
+    assert "schedule(step, 30)" in results.best().code
+
+
+def test_a_loss_of_one_element_may_become_nan(tmp_path):
+    def loss(output, target):
+        return ((output - target) ** 2).mean().reshape(1)
+
+    results = compare(tmp_path, line(loss=loss), ["sgd"], lrs=[1e30], seeds=1)
+    assert results.records[0].diverged
+
+
+def test_resume_of_a_study_with_a_schedule_of_a_script_says_what_to_do(tmp_path):
+    results = compare(tmp_path, "linear", ["sgd"], epochs=1, seeds=1)
+    spec = results.specification.model_copy(update={"schedules": ("__main__:Half",)})
+    with pytest.raises(InputError, match="Run the script that began this study again"):
+        rebuild(spec, results.plan, results.environment)
+
+
+def test_a_study_is_the_same_though_its_text_was_written_by_an_older_version(tmp_path):
+    results = compare(tmp_path, optimizers=["sgd"])
+    connection = sqlite3.connect(results.folder / "study.sqlite")
+    written = connection.execute("SELECT specification FROM study").fetchone()[0]
+    older = {name: value for name, value in json.loads(written).items() if name not in ("diagnostics", "penalise")}
+    connection.execute("UPDATE study SET specification = ?", (json.dumps(older),))
+    connection.commit()
+    connection.close()
+    assert same(curves(compare(tmp_path, optimizers=["sgd"])), curves(results))
+
+
+def test_the_next_command_keeps_the_factors_of_every_problem(tmp_path):
+    results = compare(
+        tmp_path, ["linear", "cubic"], ["sgd"], vary={"dropout": [0.0, 0.3]}, epochs=1, seeds=1, lrs=[0.1]
+    )
+    assert "--vary dropout=" in results.next_command()

@@ -36,8 +36,7 @@ def train_together(members, problem, steps):
     ]
     state = initial_states(rules[0], values[0], list(parameters.values()))
     objective = problem.objective.under(first.factors)
-    order = [name for group in groups for name, _ in group["params"]]
-    places = [order.index(name) for name in parameters]
+    names = list(parameters)
     for step in range(1, steps + 1):
         batch = problem.train.select(rows_of(problem, first, step))
 
@@ -48,7 +47,7 @@ def train_together(members, problem, steps):
         with forked():
             g = torch.vmap(gradient(loss), randomness="same")(parameters, buffers)
         around = Surroundings(
-            step, lambda p, position, call, step=step: noise(p, places[position], call, first.seed, step)
+            step, lambda p, position, call, step=step: noise(p, names[position], call, first.seed, step)
         )
         update = population(rules[0], values, list(parameters.values()), list(g.values()), state, step, around)
         parameters = {n: p - d for (n, p), d in zip(parameters.items(), update.decrement, strict=True)}
@@ -66,6 +65,6 @@ def uniform(shape, call, index, step):
     return torch.rand(shape, generator=torch_stream(SEED, f"dropout/{call}", index, step))
 
 
-def noise(p, place, call, index, step):
-    stream = torch_stream(key(SEED, "noise", index) % 2**63, f"noise/{place}/{call}", step=step)
+def noise(p, name, call, index, step):
+    stream = torch_stream(key(SEED, "noise", index) % 2**63, f"noise/{name}/{call}", step=step)
     return torch.randn(p.shape, generator=stream, dtype=p.dtype)

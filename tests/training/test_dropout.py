@@ -71,3 +71,12 @@ def test_rate_one_drops_all_and_gives_no_nan():
 def test_only_models_with_dropout_pay_for_it():
     assert has_dropout(nn.Sequential(nn.Linear(2, 2), nn.Dropout2d(0.1)))
     assert not has_dropout(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.0)))
+
+
+def test_three_axes_are_rows_channels_and_length_in_dropout2d():
+    with KeyedDropout(uniform):
+        out = nn.Dropout2d(0.5)(torch.ones(40, 6, 3))
+    dropped = (out == 0).all(dim=2)
+    assert bool((out == out[:, :, :1]).all())
+    assert 0.3 < dropped.float().mean().item() < 0.7
+    assert any(0 < row.float().mean() < 1 for row in dropped)

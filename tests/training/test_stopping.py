@@ -76,3 +76,22 @@ def test_buffers_are_restored_too():
     assert stopping.restore(model) == 0
     assert model.running_mean.item() == 0
     assert model.num_batches_tracked.item() == 0
+
+
+def test_a_first_loss_that_is_nan_is_not_the_best_for_ever():
+    model = nn.Linear(1, 1)
+    stopping = EarlyStopping(patience=2)
+    causes = [stopping.watch(step, loss, model) for step, loss in enumerate([math.nan, math.nan, 3.0, 2.0, 2.5])]
+    assert causes == [None] * 5
+    assert (stopping.step, stopping.loss) == (3, 2.0)
+
+
+def test_buffers_that_the_model_does_not_save_are_restored():
+    model = nn.Linear(1, 1)
+    model.register_buffer("seen", torch.zeros(()), persistent=False)
+    stopping = EarlyStopping(patience=1)
+    stopping.watch(0, 1.0, model)
+    model.seen += 5
+    stopping.watch(1, 2.0, model)
+    stopping.restore(model)
+    assert model.seen.item() == 0

@@ -90,6 +90,15 @@ def test_a_treatment_is_the_same_in_the_loop_and_in_a_population(case, base):
             )
 
 
+def test_gradient_noise_is_the_same_whatever_is_penalised():
+    ends = [
+        train_cohort([member(SGD(lr=0.05), gradient_noise=0.5, **penalty)], classes(), Budget(steps=5), 0)[0].weights
+        for penalty in ({}, {"l2": 1e-13}, {"l1": 1e-13})
+    ]
+    for name, weights in ends[0].items():
+        assert all(torch.allclose(weights, other[name], rtol=1e-9, atol=1e-12) for other in ends[1:]), name
+
+
 def test_treatments_wrap_in_their_order():
     factors = {"l1": 0.1, "l2": 0.2, "decoupled_decay": 0.3, "gradient_noise": 0.4, "clip_value": 1.0, "clip_norm": 2.0}
     assert treated(SGD(lr=0.5), factors) == L1(

@@ -139,11 +139,16 @@ class Optimizer(torch.optim.Optimizer):
         return gradient
 
     def _noise(self, parts: Sequence[Part]) -> Callable[[Tensor, int, int], Tensor]:
-        # Keyed by the parameter's own count, which no later step can meet again where gradients are missing.
+        # Keyed by the parameter's own count, which no later step can meet again where gradients are missing; and by
+        # its name where it has one, so that other groups of the same model draw the same.
         count = {position: t for part in parts for position, t in zip(part.position, part.t, strict=True)}
+        names = [
+            name for group in self.param_groups for name in group.get("param_names") or [None] * len(group["params"])
+        ]
 
         def draw(p: Tensor, position: int, call: int) -> Tensor:
-            generator = torch_stream(self.seed, f"noise/{position}/{call}", step=count[position], device=p.device)
+            purpose = f"noise/{position if names[position] is None else names[position]}/{call}"
+            generator = torch_stream(self.seed, purpose, step=count[position], device=p.device)
             return torch.randn(p.shape, generator=generator, dtype=p.dtype, device=p.device)
 
         return draw

@@ -33,7 +33,11 @@ def next_command(results: StudyResults) -> str | None:
     for optimizer in optimizers:
         words += ["-o", _optimizer(optimizer, best[optimizer.label].hyperparameters)]
     winner = best[labels[0]]
-    words += [word for name in spec.factors for word in ("--vary", f"{name}={_word(winner.factors[name])}")]
+    # A factor of another problem has no value in the first one's winner.
+    found = {name: value for row in reversed(results.ranking) for name, value in row.factors.items()} | dict(
+        winner.factors
+    )
+    words += [word for name in spec.factors for word in ("--vary", f"{name}={_word(found[name])}")]
     words += ["--schedule", winner.schedule] if winner.schedule != "constant" else []
     if winner.batch_size not in (None, DEFAULT_BATCH_SIZE):
         words += ["--batch-size", str(winner.batch_size)]

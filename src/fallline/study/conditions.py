@@ -42,6 +42,12 @@ def undeclared_hint(problems: Sequence[Problem], name: str) -> str:
 
 def checked_factors(problems: Sequence[Problem], given: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
     """The values of each varied factor, each once and of the factor's type."""
+    for problem in problems:
+        if reserved := sorted(TREATMENTS.keys() & problem.factors.keys()):
+            raise InputError(
+                f"{problem.name} declares a factor {reserved[0]!r}, which is what every problem can be trained with "
+                f"({TREATMENTS[reserved[0]].says}). Give the model's own another name."
+            )
     known = known_factors(problems)
     owners = {name: problem.name for problem in reversed(problems) for name in problem.all_factors()}
     checked: dict[str, tuple[Any, ...]] = {}
@@ -93,6 +99,10 @@ def checked_schedules(given: Sequence[Any], contenders: Sequence[Contender]) -> 
     schedules = list(dict.fromkeys(map(schedule, given)))
     if not schedules:
         raise InputError("There is no schedule; leave it out for a constant learning rate.")
+    if hidden := [s for s in schedules if "<" in str(s)]:
+        raise InputError(
+            f"Schedule {type(hidden[0]).__qualname__} must stand at the top of a module, to be found again."
+        )
     for c in contenders:
         if any(s != Constant() for s in schedules) and "lr" not in c.hyperparameters:
             raise InputError(f"A schedule multiplies the learning rate, and {c.label} has no lr.")

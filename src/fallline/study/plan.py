@@ -21,13 +21,16 @@ ONE_THREAD_BELOW = 20e6
 
 @dataclass(frozen=True)
 class Plan:
-    """Runner, device, threads and size of a study; `reasons` says in words why."""
+    """Runner, device, threads and size of a study; `lengths` are the steps of a training by problem and batch size,
+    `reasons` says in words why.
+    """
 
     runner: str
     device: str
     threads: int
     members: int
     steps: int
+    lengths: tuple[tuple[str, int | None, int], ...]
     reasons: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -48,14 +51,19 @@ def make_plan(
         raise InputError(unknown(runner, ("auto", *RUNNERS), "runner"))
     if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
         raise InputError(f"threads must be a whole number of at least 1; got {threads!r}.")
-    steps = sum(budget.total_steps(problems[member.problem].train.steps(member.batch_size or 0)) for member in members)
+    length = {
+        (name, size): budget.total_steps(problems[name].train.steps(size or 0))
+        for name, size in dict.fromkeys((member.problem, member.batch_size) for member in members)
+    }
+    steps = sum(length[member.problem, member.batch_size] for member in members)
+    lengths = tuple((name, size, total) for (name, size), total in length.items())
     reasons = ["loop: members are trained one after another, each by its own optimizer (foreach executor)"]
     if threads is None:
         threads, reason = _threads(members, problems)
         reasons.append(reason)
     if any(problem.train.rows is None for problem in problems.values()):
         reasons.append("members that share a seed advance together, so that each epoch of a DataLoader is read once")
-    return Plan("loop", str(device), threads, len(members), steps, tuple(reasons))
+    return Plan("loop", str(device), threads, len(members), steps, lengths, tuple(reasons))
 
 
 def _threads(members: Sequence[Member], problems: Mapping[str, Prepared]) -> tuple[int, str]:

@@ -38,7 +38,9 @@ class StudyResults:
     def paste_line(self, row: Row) -> str:
         """The code that makes a row's optimizer, with its treatments and schedule."""
         optimizer = next(o for o in self.specification.optimizers if o.label == row.optimizer)
-        steps = int(max(record.curve["step"][-1] for record in row.winners))
+        planned = {(name, size): total for name, size, total in self.plan.get("lengths", ())}
+        longest = int(max(record.curve["step"][-1] for record in row.winners))
+        steps = planned.get((row.problem, row.batch_size), longest)
         return paste_lines(
             optimizer, row.hyperparameters, row.factors, self.specification.penalise, row.schedule, steps
         )

@@ -10,6 +10,7 @@ import torch
 from fallline.errors import InputError
 from fallline.study.environment import changes, moved
 from fallline.study.record import Record, describe, key
+from fallline.study.specification import Specification
 from fallline.study.store import Store
 from fallline.study.study import Study
 from fallline.study.weights import keep_best, save_weights
@@ -112,7 +113,7 @@ def _begin(store: Store, study: Study, watcher: Watcher) -> int:
 
 def refuse_another(study: Study, specification: str, folder: Path, noun: str = "study") -> None:
     """Raise InputError where a folder's specification is not this study's."""
-    if specification != study.specification.model_dump_json():
+    if Specification.model_validate_json(specification) != study.specification:
         raise InputError(
             f"{folder} holds another {noun}. Choose another store, or delete that folder, or continue it: "
             f"fallline resume {folder}"

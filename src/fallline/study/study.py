@@ -149,8 +149,9 @@ def rebuild(
     """The study of a stored specification, from the names it was made of; data files may have moved."""
     data_dir = environment.get("data_dir") if data_dir is None else data_dir
     sources = [(p.name, p.source) for p in spec.problems] + [(o.label, o.source) for o in spec.optimizers]
+    sources += [(named, named) for named in (*spec.schedules, spec.penalise)]
     for name, source in sources:
-        if source is None:
+        if source is None or source.startswith("__main__:"):
             raise InputError(
                 f"{name} was made in Python and cannot be loaded by name. Run the script that began this study "
                 "again, with the same store: it continues."

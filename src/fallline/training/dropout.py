@@ -42,7 +42,8 @@ class KeyedDropout(TorchFunctionMode):
         if not training:
             return x
         self._calls += 1
-        axes = _CHANNELS.get(function, 0)
+        # torch takes three axes for (rows, channels, length) in dropout2d.
+        axes = 1 if function is functional.dropout2d and x.dim() == 3 else _CHANNELS.get(function, 0)
         shape = torch.Size([*x.shape[: x.dim() - axes], *[1] * axes])
         kept = self._draw(shape, self._calls, x.device) >= p
         dropped = x * (kept.to(x.dtype) * (1 / (1 - p) if p < 1 else 0.0))

@@ -23,14 +23,23 @@ class EarlyStopping:
 
     def watch(self, step: int, loss: float, model: nn.Module) -> str | None:
         """Note an evaluation; the cause to stop, or None."""
-        if loss < self.loss or not self.best:
-            self.step, self.loss = step, loss
-            self.best = {n: x.detach().clone() if isinstance(x, Tensor) else x for n, x in model.state_dict().items()}
+        if not self.best or loss < self.loss or math.isnan(self.loss):
+            self.step, self.loss, self.best = step, loss, _copied(model)
         if step - self.step < self.patience:
             return None
         return f"the validation loss of step {self.step}, {self.loss:.4g}, was not undercut in {step - self.step} steps"
 
     def restore(self, model: nn.Module) -> int:
         """Put the best weights back; their step."""
-        model.load_state_dict(self.best)
+        own = model.state_dict().keys()
+        model.load_state_dict({name: self.best[name] for name in own})
+        for name, buffer in model.named_buffers():
+            if name not in own:
+                buffer.copy_(self.best[name])
         return self.step
+
+
+def _copied(model: nn.Module) -> dict[str, Any]:
+    """The model's state with the buffers that it does not save."""
+    state = {**dict(model.named_buffers()), **model.state_dict()}
+    return {name: x.detach().clone() if isinstance(x, Tensor) else x for name, x in state.items()}

@@ -71,7 +71,7 @@ class Training:
         self.done += 1
         self.samples += rows(batch)
         loss: Any = self._take_step(self._closure(batch))
-        self.losses.append(loss.detach())
+        self.losses.append(loss.detach().reshape(()))
         self.seconds += time.perf_counter() - began
 
     def _closure(self, batch: Any) -> Callable[[], Any]:
