@@ -18,13 +18,31 @@ ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures" / "gallery"
 WIDTH = 900
 COLORS = 64
-TABLES = {ROOT / "README.md": "| experiment | entries | checks | published or derived | measured |"}
+TABLES = {
+    ROOT / "README.md": "| experiment | entries | checks | expected, for example | measured |",
+    ROOT / "README.zh.md": "| 实验 | 条目 | 检查 | 预期（举例） | 测得 |",
+}
+CHINESE = {
+    "Stochastic gradient descent on MNIST": "MNIST 上的随机梯度下降",
+    "Two-dimensional traces": "二维轨迹",
+    "Airfoil self-noise, linear regression": "机翼噪声，线性回归",
+    "Five optimizers on a cubic": "三次曲线上的五个优化器",
+    "MNIST, 784-500-10": "MNIST，784-500-10",
+    "Linear regression by hand": "从零实现线性回归",
+    "Why is the loss not zero?": "损失为什么不是零？",
+    "Why downhill is along the gradient": "为什么下降方向沿着梯度",
+    "Backpropagation by hand": "手算反向传播",
+    "Vanishing and exploding gradients": "梯度消失与梯度爆炸",
+    "Regularisation": "正则化",
+    "Batch, stochastic, mini-batch": "全批量、随机、小批量",
+    "Where the tutorials and torch differ": "教程与 torch 的不同之处",
+}
 
 
 def main(path: str) -> None:
     """Write the page, the pictures and the tables."""
     exhibits = {entry["name"]: entry for entry in json.loads(Path(path).read_text())["entries"]}
-    missing = [name for chapter in CHAPTERS.values() for name in chapter if name not in exhibits]
+    missing = [entry.name for chapter in CHAPTERS.values() for entry in chapter if entry.name not in exhibits]
     if missing:
         sys.exit(f"{path} lacks {', '.join(missing)}: run `fallline gallery --all --json`.")
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -38,7 +56,9 @@ def main(path: str) -> None:
         found = re.search(r"(<!-- gallery -->\n).*?(<!-- /gallery -->)", text, re.DOTALL)
         if found is None:
             sys.exit(f"{file} has no place for the table: <!-- gallery --> ... <!-- /gallery -->")
-        file.write_text(text[: found.end(1)] + table(exhibits, heading) + text[found.start(2) :])
+        file.write_text(
+            text[: found.end(1)] + table(exhibits, heading, file.suffixes[0] == ".zh") + text[found.start(2) :]
+        )
 
 
 def shrink(source: Path, target: Path) -> None:
@@ -60,9 +80,9 @@ def page(exhibits: dict[str, Any]) -> str:
         "",
         "This page is made by `scripts/build_gallery.py` from a run of the command.",
     ]
-    for chapter, names in CHAPTERS.items():
+    for chapter, entries in CHAPTERS.items():
         lines += ["", f"## {chapter}"]
-        for name in names:
+        for name in [entry.name for entry in entries]:
             exhibit = exhibits[name]
             lines += ["", f"### {exhibit['title']}", "", f"`fallline gallery {name}`", "", exhibit["says"], ""]
             lines += [f"![{exhibit['title']}](pictures/gallery/{name}.png)", "", "| | expected | measured | |"]
@@ -75,16 +95,17 @@ def page(exhibits: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def table(exhibits: dict[str, Any], heading: str) -> str:
+def table(exhibits: dict[str, Any], heading: str, chinese: bool) -> str:
     """One row per chapter, with the first check of its first entry."""
+    all_of = "{} / {}" if chinese else "{} of {}"
     lines = [heading, "|---|---|---|---|---|"]
-    for chapter, names in CHAPTERS.items():
-        own = [exhibits[name] for name in names]
+    for chapter, entries in CHAPTERS.items():
+        own = [exhibits[entry.name] for entry in entries]
         checks = [check for exhibit in own for check in exhibit["checks"]]
         first = checks[0]
         lines.append(
-            f"| {chapter} | {sum(e['passed'] for e in own)} of {len(own)} hold "
-            f"| {sum(c['passed'] for c in checks)} of {len(checks)} "
+            f"| {CHINESE[chapter] if chinese else chapter} | {all_of.format(sum(e['passed'] for e in own), len(own))} "
+            f"| {all_of.format(sum(c['passed'] for c in checks), len(checks))} "
             f"| {cell(first['what'])}: {cell(first['expected'])} | {cell(first['measured'])} |"
         )
     return "\n".join(lines) + "\n"

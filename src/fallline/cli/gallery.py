@@ -23,15 +23,17 @@ def gallery(
 ) -> None:
     """Run classic experiments, what is measured beside what was published. Exits with 1 where a check fails."""
     from fallline.cli.printing import print_json
-    from fallline.gallery import ENTRIES, Setting, run_entry
+    from fallline.gallery import CHAPTERS, ENTRIES, Setting, run_entry
 
     if not names and not all:
         if json:
             print_json({"entries": [{"name": name, "title": entry.title} for name, entry in ENTRIES.items()]})
             return
         width = max(map(len, ENTRIES))
-        for name, entry in ENTRIES.items():
-            print(f"{name:{width}}  {entry.title}")
+        for chapter, entries in CHAPTERS.items():
+            print(chapter)
+            for entry in entries:
+                print(f"  {entry.name:{width}}  {entry.title}")
         print("\nRun some: fallline gallery NAME ...    all of them: fallline gallery --all")
         return
     setting = Setting(folder=out, data_dir=data_dir)

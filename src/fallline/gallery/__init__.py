@@ -11,6 +11,7 @@ from fallline.gallery import (
     annealing,
     backpropagation,
     batches,
+    cubic,
     dead_units,
     descent,
     differences,
@@ -20,6 +21,10 @@ from fallline.gallery import (
     label_order,
     linear,
     loaders,
+    mnist,
+    mnist_concise,
+    mnist_noise,
+    mnist_rate,
     nonzero,
     normalisation,
     overfitting,
@@ -33,29 +38,28 @@ from fallline.gallery.entry import Exhibit as Exhibit
 from fallline.gallery.entry import Setting as Setting
 from fallline.suggestions import unknown
 
-_ROOMS = (
-    traces,
-    airfoil,
-    linear,
-    nonzero,
-    descent,
-    backpropagation,
-    gradients,
-    dead_units,
-    weight_decay,
-    polynomial,
-    overfitting,
-    normalisation,
-    dropout,
-    gradient_noise,
-    annealing,
-    batches,
-    label_order,
-    loaders,
-    differences,
-)
-ENTRIES: dict[str, Entry] = {entry.name: entry for room in _ROOMS for entry in room.ENTRIES}
-"""Every entry by name, in the order in which they are shown."""
+_ROOMS = {
+    "Stochastic gradient descent on MNIST": (mnist_noise, mnist, mnist_rate),
+    "Two-dimensional traces": (traces,),
+    "Airfoil self-noise, linear regression": (airfoil,),
+    "Five optimizers on a cubic": (cubic,),
+    "MNIST, 784-500-10": (mnist_concise,),
+    "Linear regression by hand": (linear,),
+    "Why is the loss not zero?": (nonzero,),
+    "Why downhill is along the gradient": (descent,),
+    "Backpropagation by hand": (backpropagation,),
+    "Vanishing and exploding gradients": (gradients, dead_units),
+    "Regularisation": (weight_decay, polynomial, overfitting, normalisation, dropout, gradient_noise, annealing),
+    "Batch, stochastic, mini-batch": (batches, label_order, loaders),
+    "Where the tutorials and torch differ": (differences,),
+}
+CHAPTERS: dict[str, tuple[Entry, ...]] = {
+    title: tuple(entry for room in rooms for entry in room.ENTRIES) for title, rooms in _ROOMS.items()
+}
+"""The entries by experiment, in the order in which they are shown."""
+
+ENTRIES: dict[str, Entry] = {entry.name: entry for chapter in CHAPTERS.values() for entry in chapter}
+"""Every entry by name."""
 
 
 def run_entry(name: str, setting: Setting) -> Exhibit:

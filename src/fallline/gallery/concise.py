@@ -1,9 +1,13 @@
 """A rule against torch.optim on the same weights and batches: how far their curves part."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import fallline as fl
 from fallline.gallery.entry import Check, below
+
+if TYPE_CHECKING:
+    from fallline.study import Record
 
 FIRST_STEPS = 100
 
@@ -11,20 +15,23 @@ FIRST_STEPS = 100
 def against_torch(results: "fl.Results", steps_per_epoch: int) -> tuple[Check, Check]:
     """Checks of a study of the rule and torch's optimizer: loss over the first 100 steps, epoch means."""
     ours, theirs = (o.label for o in results.specification.optimizers)
-    pairs = [
-        (run, next(r for r in results.records if (r["optimizer"], r["seed"]) == (theirs, run["seed"])))
-        for run in results.records
-        if run["optimizer"] == ours
-    ]
-    first = [
-        _relative(*(_first_losses(record.curve["step"], record.curve["train_loss"]) for record in pair))
-        for pair in pairs
-    ]
+    return beside_torch(
+        [
+            (run, next(r for r in results.records if (r["optimizer"], r["seed"]) == (theirs, run["seed"])))
+            for run in results.records
+            if run["optimizer"] == ours
+        ],
+        steps_per_epoch,
+    )
+
+
+def beside_torch(pairs: "Sequence[tuple[Record, Record]]", steps_per_epoch: int) -> tuple[Check, Check]:
+    """The same of pairs of trainings by the rule and by torch's optimizer, as far as both were trained."""
+    theirs = pairs[0][1]["optimizer"]
+    first = [_relative(*map(_first_losses, pair)) for pair in pairs]
     means = [
-        max(abs(a - b) / abs(b) for a, b in zip(*both, strict=True))
-        for both in (
-            [_epoch_means(r.curve["step"], r.curve["batch_loss"], steps_per_epoch) for r in pair] for pair in pairs
-        )
+        max(abs(a - b) / abs(b) for a, b in zip(*both, strict=False))
+        for both in ([epoch_means(record, steps_per_epoch) for record in pair] for pair in pairs)
     ]
     return (
         below(
@@ -36,17 +43,22 @@ def against_torch(results: "fl.Results", steps_per_epoch: int) -> tuple[Check, C
     )
 
 
-def _first_losses(steps: Sequence[float], losses: Sequence[float]) -> list[float]:
-    return [loss for step, loss in zip(steps, losses, strict=True) if step <= FIRST_STEPS]
-
-
-def _relative(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    return max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) / max(map(abs, theirs))
-
-
-def _epoch_means(steps: Sequence[float], losses: Sequence[float], steps_per_epoch: int) -> list[float]:
+def epoch_means(record: "Record", steps_per_epoch: int) -> list[float]:
+    """The mean batch loss of every epoch that a member of a study was trained."""
+    steps, losses = record.curve["step"], record.curve["batch_loss"]
     sums: dict[int, float] = {}
     for before, step, loss in zip(steps, steps[1:], losses[1:], strict=False):
         epoch = int(before) // steps_per_epoch
         sums[epoch] = sums.get(epoch, 0.0) + (step - before) * loss
     return [total / steps_per_epoch for total in sums.values()]
+
+
+def _first_losses(record: "Record") -> dict[float, float]:
+    steps, losses = record.curve["step"], record.curve["train_loss"]
+    return {step: loss for step, loss in zip(steps, losses, strict=True) if step <= FIRST_STEPS}
+
+
+def _relative(ours: dict[float, float], theirs: dict[float, float]) -> float:
+    """The largest difference where both were evaluated, relative to torch's largest loss."""
+    both = ours.keys() & theirs.keys()
+    return max(abs(ours[step] - theirs[step]) for step in both) / max(map(abs, theirs.values()))
