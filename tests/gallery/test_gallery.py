@@ -17,13 +17,15 @@ from fallline.gallery.traces import WALKS
 from fallline.problems import SURFACES
 
 CLASSICAL = {"sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam"}
-needs_airfoil = pytest.mark.skipif(
-    "FALLLINE_DATA" not in os.environ, reason="FALLLINE_DATA names no folder that holds the airfoil data"
+needs_data = pytest.mark.skipif(
+    "FALLLINE_DATA" not in os.environ, reason="FALLLINE_DATA names no folder that holds the airfoil and MNIST data"
 )
 
 
 def marked(name: str) -> object:
-    return pytest.param(name, marks=needs_airfoil) if name.startswith("airfoil") else name
+    if name.startswith("mnist"):
+        return pytest.param(name, marks=[needs_data, pytest.mark.timeout(900)])
+    return pytest.param(name, marks=needs_data) if name.startswith("airfoil") else name
 
 
 @pytest.mark.parametrize("name", [marked(name) for name in ENTRIES])
@@ -76,7 +78,7 @@ def test_the_comparison_with_torch_sees_another_rate(tmp_path: Path) -> None:
     assert [check.passed for check in against_torch(results, steps_per_epoch=100)] == [False, False]
 
 
-@needs_airfoil
+@needs_data
 def test_bands_can_be_derived_again(tmp_path: Path) -> None:
     found = derive_bands(tmp_path, seeds=2)
     for regression in REGRESSIONS:
