@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import fallline as fl
-from fallline.gallery.entry import Entry, Setting, Shown, within
-from fallline.gallery.paired import difference, final, lowers, raises, runs, told
+from fallline.gallery.entry import Entry, Setting, Shown, above, within
+from fallline.gallery.paired import difference, final, lowers, raises, runs
 from fallline.gallery.pictures import figure, save
 from fallline.gallery.seeds import draw_pairs, draw_runs
 
@@ -17,31 +17,25 @@ if TYPE_CHECKING:
 
 ROWS = 640
 WIDTHS = (64, 50, 50, 50, 50, 50, 10)
-EPOCHS = 15
-SEEDS, SOUND_SEEDS = 10, 6
-ETA, FAINT = 0.3, 0.01
+EPOCHS = 12
+SEEDS = 10
+ETA = 0.3
 SMALL = 0.01
 GUESSING = (2.29, 2.32)
 
 
 def gradient_noise(setting: Setting) -> Shown:
-    """Five hidden ReLU layers from all zeros, from He's weights, and from tiny weights by Adam, on a cosine schedule.
-
-    What noise does to He's weights depends on the schedule: at a constant rate of 0.1, on all 1,437 rows for 12 epochs
-    with six seeds, it raised the final loss by 0.14 [0.03, 1.35].
-    """
+    """Five hidden ReLU layers from all zeros, from He's weights, and from tiny ones by Adam, on a cosine schedule."""
     sgd, adam = fl.rules.SGD(lr=0.1), fl.rules.Adam(lr=1e-3)
     dead = _train(setting, "zeros", partial(_network, 0.0), sgd, (0.0, ETA))
-    sound = _train(setting, "he", partial(_network, None), sgd, (0.0, ETA), SOUND_SEEDS)
+    sound = _train(setting, "he", partial(_network, None), sgd, (0.0, ETA))
     tiny = _train(setting, "tiny", partial(_network, SMALL), adam, (0.0, ETA))
-    faint = _train(setting, "zeros-faint", partial(_network, 0.0), sgd, (FAINT,), seeds=2)
     loss = final("train_loss")
     studies = {"all weights 0, SGD": dead, "He's weights, SGD": sound, f"deviation {SMALL:g}, Adam": tiny}
     noisy, plain = (
         {name: runs(results.records, gradient_noise=eta) for name, results in studies.items()} for eta in (ETA, 0.0)
     )
     (zeros, he, small) = studies
-    sound_change = difference(noisy[he], plain[he], loss)
     checks = (
         within(
             f"all weights 0, SGD: training loss after {EPOCHS} epochs; ln 10 = 2.303 is guessing",
@@ -54,16 +48,11 @@ def gradient_noise(setting: Setting) -> Shown:
             plain[zeros],
             loss,
         ),
-        within(
-            f"all weights 0, SGD: training loss with noise of variance {FAINT:g}, 2 seeds",
-            [loss(run) for run in faint.records],
-            *GUESSING,
-        ),
-        within(
-            f"He's weights, SGD: median of training loss with noise, less without: {told(sound_change, SOUND_SEEDS)}",
-            sound_change.median,
-            -0.15,
-            0.15,
+        lowers("He's weights, SGD: training loss with noise, less without", noisy[he], plain[he], loss),
+        above(
+            "median fall of the training loss by noise, all weights 0 over He's weights",
+            difference(noisy[zeros], plain[zeros], loss).median / difference(noisy[he], plain[he], loss).median,
+            5.0,
         ),
         raises(
             f"weights of deviation {SMALL:g}, Adam: training loss with noise, less without",
@@ -109,7 +98,6 @@ def _train(
     network: "Callable[[], nn.Module]",
     rule: "fl.Rule",
     etas: Sequence[float],
-    seeds: int = SEEDS,
 ) -> "fl.Results":
     digits = fl.problems.load("digits")
     images, labels = digits.train
@@ -129,7 +117,7 @@ def _train(
         schedules=["cosine"],
         batch_sizes=[64],
         epochs=EPOCHS,
-        seeds=seeds,
+        seeds=SEEDS,
         validation=0,
         threads=1,
         store=setting.store(f"gradient-noise-{name}"),
@@ -143,8 +131,8 @@ ENTRIES = (
         "Gradient noise and bad initial weights",
         "With all weights at zero no gradient gets past the last bias, and plain descent guesses for ever. Gaussian "
         "noise on the gradients, fading with the steps, breaks the symmetry, and the same network learns (Neelakantan "
-        "et al., 2015, arXiv:1511.06807). It takes enough of it, and it is no cure-all: from He's weights it changes "
-        "little, and Adam, which by itself begins to get away from tiny weights, is held back by it.",
+        "et al., 2015, arXiv:1511.06807). From He's weights it lowers the training loss too, but by less than "
+        "a fifth of that. And it is no cure-all: Adam ends higher with it from tiny weights than without.",
         gradient_noise,
     ),
 )
