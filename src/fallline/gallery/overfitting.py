@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 ROWS = 200
 SEEDS = 10
-STOPPED_SEEDS = 6
 EPOCHS = 40
 BATCH = 40
 PATIENCE = 3
@@ -31,24 +30,20 @@ TREATED: Mapping[str, tuple[str, float]] = {
 
 
 def overfitting(setting: Setting) -> Shown:
-    """Four treatments against none, and L1 ten times as strong.
-
-    How much of it is seen depends on the training. With plain descent (lr 0.5, 64-64-10, batch 20, 60 epochs, ten
-    seeds) dropout 0.5 changed the gap by 0.007 [-0.010, 0.013], and with these settings and 50 epochs early stopping
-    changed the test loss by -0.026 [-0.047, -0.003].
-    """
-    penalised = _train(setting, "overfitting-l1", {"l1": [0.0, 0.1, HARSH]}, SEEDS)
+    """Four treatments against none, and L1 ten times as strong."""
+    penalised = _train(setting, "overfitting-l1", {"l1": [0.0, 0.1, HARSH]})
     plain = runs(penalised, l1=0.0)
     treated = {
         name: runs(penalised, l1=value)
         if factor == "l1"
-        else runs(_train(setting, f"overfitting-{factor}", {factor: [value]}, SEEDS))
+        else runs(_train(setting, f"overfitting-{factor}", {factor: [value]}))
         for name, (factor, value) in TREATED.items()
     }
     harsh = runs(penalised, l1=HARSH)
     stopped = difference(treated["early stopping"], plain, final("test_loss"))
     settings = {name: f"{factor} {value:g}" for name, (factor, value) in TREATED.items()}
     checks = (
+        below("no treatment: training loss, every seed", [run.final("train_loss") for run in plain], 0.01),
         above("no treatment: gap between test and training loss, every seed", [gap(run) for run in plain], 0.2),
         *(
             lowers(f"{settings[name]} less none: gap between test and training loss", several, plain, gap)
@@ -60,9 +55,9 @@ def overfitting(setting: Setting) -> Shown:
         ),
         holds(
             f"{settings['early stopping']} less none: test loss",
-            "a median below 0",
+            "an interval that holds 0",
             told(stopped, SEEDS),
-            stopped.median < 0,
+            stopped.low <= 0 <= stopped.high,
         ),
         *(
             within(
@@ -74,7 +69,14 @@ def overfitting(setting: Setting) -> Shown:
             for name, several in treated.items()
         ),
         lowers(f"l1 {HARSH:g} less none: gap between test and training loss", harsh, plain, gap),
+        below(f"l1 {HARSH:g}: gap between test and training loss, every seed", [abs(gap(run)) for run in harsh], 0.05),
         raises(f"l1 {HARSH:g} less none: test loss", harsh, plain, final("test_loss")),
+        within(
+            f"l1 {HARSH:g}: test loss, every seed; ln 10 = 2.303 is guessing",
+            [run.final("test_loss") for run in harsh],
+            2.28,
+            2.33,
+        ),
     )
     drawn, (curves, gaps, losses) = figure(f"{ROWS} digits, 64-64-64-10, Adam: ten seeds", columns=3)
     curves.set_title("two seeds")
@@ -94,7 +96,7 @@ def early_stopping(setting: Setting) -> Shown:
     from fallline.study.weights import load_weights
 
     problem = _small_digits()
-    results = _compare(setting, "early-stopping", {"patience": [None, PATIENCE]}, seeds=STOPPED_SEEDS)
+    results = _compare(setting, "early-stopping", {"patience": [None, PATIENCE]})
     on, stopped = (runs(results.records, patience=patience) for patience in (None, PATIENCE))
     images, labels = problem.validation
     measured = []
@@ -107,7 +109,7 @@ def early_stopping(setting: Setting) -> Shown:
     steps = [int(run.curve["step"][-1]) for run in stopped]
     checks = (
         below(
-            f"validation loss of the weights that came back against the least of the curve, {STOPPED_SEEDS} seeds",
+            f"validation loss of the weights that came back against the least of the curve, {SEEDS} seeds",
             [abs(a / b - 1) for a, b in zip(measured, least, strict=True)],
             1e-5,
         ),
@@ -134,7 +136,7 @@ def early_stopping(setting: Setting) -> Shown:
         ),
         lowers("validation loss with patience, less that of the last weights", stopped, on, final("validation_loss")),
         above(
-            f"seeds of {STOPPED_SEEDS} in which the training that goes on finds a lower validation loss later",
+            f"seeds of {SEEDS} in which the training that goes on finds a lower validation loss later",
             sum(min(run.curve["validation_loss"]) < best for run, best in zip(on, least, strict=True)),
             0,
         ),
@@ -164,22 +166,22 @@ def _small_digits() -> "fl.Problem":
     )
 
 
-def _compare(setting: Setting, name: str, vary: Mapping[str, Sequence[Any]], seeds: int) -> "fl.Results":
+def _compare(setting: Setting, name: str, vary: Mapping[str, Sequence[Any]]) -> "fl.Results":
     return fl.compare(
         _small_digits(),
         [fl.rules.Adam(lr=0.005)],
         vary=vary,
         batch_sizes=[BATCH],
         epochs=EPOCHS,
-        seeds=seeds,
+        seeds=SEEDS,
         threads=1,
         store=setting.store(name),
         progress=setting.progress,
     )
 
 
-def _train(setting: Setting, name: str, vary: Mapping[str, Sequence[Any]], seeds: int) -> "Sequence[Record]":
-    return _compare(setting, name, vary, seeds).records
+def _train(setting: Setting, name: str, vary: Mapping[str, Sequence[Any]]) -> "Sequence[Record]":
+    return _compare(setting, name, vary).records
 
 
 def _begins_like(stopped: "Record", on: "Record") -> bool:
@@ -222,7 +224,7 @@ ENTRIES = (
         "Early stopping restores the best weights",
         "The training ends when the validation loss has not been undercut for three epochs, and the weights of its "
         "least value come back. Up to there it is the training that goes on, bit for bit. It stops at a first hollow "
-        "of the curve: of six trainings that went on four found a lower one later.",
+        "of the curve: some of the trainings that went on found a lower one later.",
         early_stopping,
     ),
 )
