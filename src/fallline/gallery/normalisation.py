@@ -12,6 +12,8 @@ from fallline.gallery.pictures import draw_series, figure, save
 from fallline.gallery.seeds import draw_pairs, draw_runs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from fallline.study.record import Record
@@ -25,7 +27,8 @@ SEEDS = 10
 STEPS = 360
 TARGET = 0.5
 RATE = 0.3
-"""Plain descent's best of 0.1, 0.2, 0.3, 0.4 and 0.6 by the median steps to the target, five seeds."""
+STILL, BEGUN = 54, 15
+"""Steps after which the networks without BatchNorm still guess, and those with it have begun to learn."""
 
 
 def batch_norm(setting: Setting) -> Shown:
@@ -74,8 +77,10 @@ def batch_norm_speed(setting: Setting) -> Shown:
             f"the same with BatchNorm as a part of without, medians {median(steps['with']):g} and "
             f"{median(steps['without']):g}",
             median(steps["with"]) / median(steps["without"]),
-            0.5,
+            1 / 8,
         ),
+        above(f"training loss without after {STILL} steps; ln 10 = 2.303 is guessing", _losses(plain, STILL), 2.25),
+        below(f"training loss with BatchNorm after {BEGUN} steps", _losses(normalised, BEGUN), 2.0),
         holds(
             f"seeds that reach it within {STEPS} steps with BatchNorm",
             f"{SEEDS} of {SEEDS}",
@@ -97,6 +102,10 @@ def _steps(record: "Record") -> float:
 
     step = first_reached(record.curve, "train_loss", False, TARGET)
     return math.inf if step is None else step
+
+
+def _losses(records: "Sequence[Record]", step: int) -> list[float]:
+    return [run.curve["train_loss"][run.curve["step"].index(step)] for run in records]
 
 
 def _layer(axes: int, affine: bool = True) -> Any:
@@ -212,9 +221,9 @@ ENTRIES = (
     Entry(
         "batch-norm-speed",
         "BatchNorm: fewer steps to the same loss",
-        "Four hidden layers with torch's initial weights stand still for nearly a hundred steps of plain descent "
-        "before they begin to learn; with BatchNorm before every ReLU they begin at once and reach the target in about "
-        "an eighth of the steps, at the rate that is best without it.",
+        "Four hidden layers with torch's initial weights stand still for fifty steps of plain descent "
+        "before they begin to learn; with BatchNorm before every ReLU they begin at once and reach the target in "
+        "less than an eighth of the steps, at the same rate.",
         batch_norm_speed,
     ),
 )
