@@ -31,7 +31,7 @@ from fallline.study.named import NamedProblem, load_named
 from fallline.study.plan import Plan, device_of, make_plan
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification, specification
 from fallline.study.target import Target
-from fallline.training import Algorithm, Budget, Member
+from fallline.training import Algorithm, Budget, Member, recording
 from fallline.training.training import stepper
 from fallline.training.treatments import TREATMENTS
 
@@ -273,6 +273,8 @@ def _rehearse(members: Sequence[Member], problems: Mapping[str, Prepared], seed:
             stages[stage] = rehearse(problem, seed, member.factors, member.batch_size)
             initial = digest(Kept([stages[stage][0].state_dict()]))
             digests[member.problem] = [*digests.get(member.problem, []), initial]
+            if member.diagnostics == "all":
+                recording.rehearse(stages[stage][0], problem.objective.under(member.factors), problem)
         model, batch = stages[stage]
         setting = canonical([member.problem, member.factors, member.optimizer, member.hyperparameters])
         if setting not in made:

@@ -1,5 +1,6 @@
 """What goes on inside a training, recorded at its evaluations."""
 
+import copy
 from typing import Any, Literal
 
 import torch
@@ -7,8 +8,10 @@ from torch import nn
 from torch.utils._pytree import tree_map
 
 from fallline.diagnostics import Watch, noise_scale, sharpness
-from fallline.problems.objective import Objective
+from fallline.errors import InputError, describe_failure
+from fallline.problems.objective import Objective, rows
 from fallline.problems.prepared import Prepared
+from fallline.randomness import forked
 
 Depth = Literal["none", "layers", "all"]
 """`layers`: norms, ratios, dead and saturated units, of the step before each evaluation. `all`: noise scale and
@@ -16,6 +19,9 @@ sharpness of a batch of training rows too, which cost many passes.
 """
 ROWS = 256
 """How many rows noise scale and sharpness are measured on."""
+PARTS = 8
+"""Into how many small batches the noise scale cuts them."""
+ITERATIONS = 100
 
 
 class Recording:
@@ -27,7 +33,7 @@ class Recording:
         self._watch = Watch(model, optimizer, every=None)
         self._model = model
         self._objective = objective
-        self._batch = _first_rows(next(problem.train_part.in_order())) if depth == "all" else None
+        self._batch = _first_rows(problem) if depth == "all" else None
 
     def coming(self) -> None:
         """The next step is the one before an evaluation."""
@@ -37,8 +43,7 @@ class Recording:
         """What an evaluation adds to the curve."""
         row = {name: values[-1] for name, values in self._watch.columns().items() if name != "step" and values}
         if self._batch is not None:
-            row["noise_scale"] = noise_scale(self._model, self._objective.loss, self._batch).value
-            row["sharpness"] = sharpness(self._model, self._objective.loss, self._batch).eigenvalue
+            row |= _costly(self._model, self._objective, self._batch)
         return row
 
     def close(self) -> None:
@@ -46,5 +51,32 @@ class Recording:
         self._watch.close()
 
 
-def _first_rows(batch: Any) -> Any:
-    return tree_map(lambda x: x[:ROWS] if isinstance(x, torch.Tensor) and x.dim() else x, batch)
+def rehearse(model: nn.Module, objective: Objective, problem: Prepared) -> None:
+    """Try what `all` adds on a copy of a model that is about to be trained.
+
+    Raises InputError where noise scale or sharpness cannot be measured: too few training rows, or a loss without a
+    second derivative.
+    """
+    batch = _first_rows(problem)
+    with forked(problem.device):
+        try:
+            _costly(copy.deepcopy(model).train(), objective, batch, iterations=1)
+        except Exception as error:
+            told = str(error) if isinstance(error, InputError) else describe_failure(error)
+            raise InputError(
+                f"{problem.problem.name}: diagnostics 'all' cannot measure noise scale and sharpness on a batch of "
+                f"{rows(batch)} training rows, which the noise scale cuts into {PARTS} parts: {told.rstrip('.')}. "
+                "Give more training rows, or diagnostics 'layers'."
+            ) from error
+
+
+def _costly(model: nn.Module, objective: Objective, batch: Any, iterations: int = ITERATIONS) -> dict[str, float]:
+    return {
+        "noise_scale": noise_scale(model, objective.loss, batch, PARTS).value,
+        "sharpness": sharpness(model, objective.loss, batch, iterations).eigenvalue,
+    }
+
+
+def _first_rows(problem: Prepared) -> Any:
+    first = next(problem.train_part.in_order())
+    return tree_map(lambda x: x[:ROWS] if isinstance(x, torch.Tensor) and x.dim() else x, first)
