@@ -156,6 +156,14 @@ def _checks(axes: int, x: "Tensor") -> tuple[Check, ...]:
             [_largest(z - kept) for z in evaluated],
             ROUNDING,
         ),
+        below(
+            f"{name} evaluation's mean squared distance from the input over the training output's",
+            [
+                float((z - x).square().detach().mean() / (y - x).square().detach().mean())
+                for y, z in zip(trained, evaluated, strict=True)
+            ],
+            0.1,
+        ),
         printed(f"{name} parameters", [float(len(list(layer.parameters()))) for layer in layers], "2 0"),
     )
 
