@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import fallline as fl
-from fallline.gallery.entry import Check, Entry, Setting, Shown, above, below, within
+from fallline.gallery.entry import Check, Entry, Setting, Shown, above, below, close_to, within
 from fallline.gallery.pictures import GREY, draw_series, figure, save
 
 if TYPE_CHECKING:
@@ -102,8 +102,14 @@ def on_surfaces(setting: Setting) -> Shown:
         seen.gap(LENGTHS[0]),
         0.0,
     )
+    steepest = angles[seen.slopes(around, 1.0).argmin(), 0].rad2deg()
+    turned = above(
+        "himmelblau at e = 1: degrees between minus the gradient and the direction of 181 that falls farthest",
+        abs(float(steepest)),
+        10.0,
+    )
     checks = [check for one in landscapes for check in _checks(one)]
-    return Shown((*checks, curved_down), save(drawn, setting.picture("descent-direction-surface")))
+    return Shown((*checks, curved_down, turned), save(drawn, setting.picture("descent-direction-surface")))
 
 
 def on_network(setting: Setting) -> Shown:
@@ -133,11 +139,13 @@ def on_network(setting: Setting) -> Shown:
             9.9,
             10.1,
         ),
-        below(
+        close_to(
             f"largest cosine with minus the gradient of {DIRECTIONS // 2} random directions drawn anywhere",
             float(cosines[: DIRECTIONS // 2].max()),
-            0.8,
+            0.64,
+            0.005,
         ),
+        above("slope of a step of length 1 along minus the gradient", seen.gap(1.0) - seen.steepness, 0.0),
     )
     return Shown(checks, save(drawn, setting.picture("descent-direction-network")))
 
