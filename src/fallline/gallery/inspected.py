@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Any
 
 import fallline as fl
@@ -147,7 +148,11 @@ def eps(_: Studies) -> Inspection:
         steps.append(-float(p.detach()))
     outside, inside = 1e-3 / (1e-3 + 1e-6), 1e-3 / math.sqrt(1e-6 + 1e-6)
     right = all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(steps, (outside, outside, inside), strict=True))
-    return f"first step at slope 0.001, eps 1e-6: {steps[0]:.6f} in torch, {steps[2]:.6f} with eps inside", right
+    own = default("Adagrad", "eps", 1e-10)[1]
+    return (
+        f"first step at slope 0.001, eps 1e-6: {steps[0]:.6f} in torch, {steps[2]:.6f} with eps inside",
+        right and own,
+    )
 
 
 def test_rows(studies: Studies) -> Inspection:
@@ -158,18 +163,25 @@ def test_rows(studies: Studies) -> Inspection:
 
 
 def rate_one(studies: Studies) -> Inspection:
-    """The loss at lr 1, and the hidden units that it kills."""
+    """The loss at lr 1 and the hidden units that it kills; and how often the loss rises at lr 0.3, which learns."""
     from fallline.gallery.enlarged import enlarged_digits
 
     results = studies.rates[1.0]
     losses = [r.curve["train_loss"] for r in results.records]
     highest, ends = [max(run) for run in losses], [run[-1] for run in losses]
+    bouncing = [run.curve["train_loss"] for run in studies.rates[0.3].records]
+    rises = [sum(after > before for before, after in pairwise(run)) for run in bouncing]
     trained: Any = results.best().model()
     dead = int((trained[:2](enlarged_digits().train[0]) == 0).all(dim=0).sum())
     return (
         f"highest loss {min(highest):.0f} to {max(highest):.0f}, last {min(ends):.3f} to {max(ends):.3f}, "
-        f"{SEEDS} seeds; {dead} of 200 hidden units dead in the best",
-        min(highest) > 10 and all(2.29 <= end <= 2.32 for end in ends) and dead >= 190,
+        f"{SEEDS} seeds; {dead} of 200 hidden units dead in the best; at lr 0.3 the loss rises at {min(rises)} to "
+        f"{max(rises)} evaluations and ends at {max(run[-1] for run in bouncing):.2f} or below",
+        min(highest) > 10
+        and all(2.29 <= end <= 2.32 for end in ends)
+        and dead >= 190
+        and min(rises) >= 10
+        and max(run[-1] for run in bouncing) < 0.5,
     )
 
 
