@@ -78,8 +78,8 @@ ENTRIES = (
         "dead-units",
         "Dead units",
         "A step too long can push a ReLU unit below zero for every input: it gives 0, gets no gradient, and never "
-        "comes back. At a learning rate of 1 nearly all hidden units of this network die in the first steps and the "
-        "outputs' biases are all that still learns: its loss is that of guessing, ln 10.",
+        "comes back. At a learning rate of 1 nearly all hidden units of this network are dead after five epochs: its "
+        "loss is that of guessing, ln 10.",
         dead,
     ),
 )
