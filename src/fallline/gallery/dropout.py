@@ -166,7 +166,7 @@ ENTRIES = (
         "Dropout: zero or twice",
         "In training each element is dropped, or divided by 1 - rate, so that the expectation stays what it was; "
         "Dropout2d drops whole channels; in evaluation nothing changes. manual_seed(1) and randn(5, 5) give the "
-        "published input digit for digit; the mask that was published with it does not come back, because it differs "
+        "published input digit for digit; the mask that was published with it is not compared, because it differs "
         "between versions of torch.",
         dropout,
     ),

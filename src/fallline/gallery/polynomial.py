@@ -102,7 +102,7 @@ ENTRIES = (
         "A straight line cannot follow a cubic; degree 3 ends at the noise on training and test data alike; degree 19 "
         "fits the training points better and new points worse, by how much depends on the draw. That takes an "
         "optimizer that gets there, here L-BFGS: 400 epochs of plain descent leave degree 19 above degree 3 on the "
-        "training data too, so what looks like overfitting there is a fit that has not ended.",
+        "training data of one draw too, so what looks like overfitting there is a fit that has not ended.",
         fitting,
     ),
 )

@@ -213,15 +213,15 @@ ENTRIES = (
         "L2: a term of the loss, and weight decay",
         "Half of lambda times the squared weights in the loss, and weight decay of lambda, are the same for plain "
         "descent, to rounding; so is decay beside the step. Two things are often told wrongly: torch's weight_decay "
-        "shrinks the biases as well, unless they are in a group of their own, and for Adam decay beside the step "
+        "shrinks the biases as well, where l2 on the weights leaves them alone, and for Adam decay beside the step "
         "(AdamW) is another method than L2.",
         l2_weight_decay,
     ),
     Entry(
         "l1-zeros",
         "L1 makes zeros",
-        "At equal strength L1 leaves far more weights at zero than L2, which leaves none there. But exact zeros come "
-        "from the proximal step: the tutorials' way, a sum of |w| in the loss, throws small weights from one side of "
+        "At equal strength L1 leaves more weights at zero or near it than L2, which leaves none exactly there. But exact "
+        "zeros come from the proximal step: the tutorials' way, a sum of |w| in the loss, throws small weights from one side of "
         "zero to the other and leaves none at zero either, though many near it.",
         l1_zeros,
     ),
