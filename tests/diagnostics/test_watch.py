@@ -1,12 +1,13 @@
 import copy
 import math
 import pickle
+from contextlib import nullcontext
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.overrides import _get_current_function_mode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode, _get_current_function_mode_stack
 
 import fallline as fl
 from fallline.diagnostics import Watch, gradient_norms, weight_norms
@@ -311,6 +312,40 @@ def test_a_failure_in_the_model_leaves_nothing_behind(failure):
     assert _get_current_function_mode() is None
     assert watch.columns()["rows/1"] == [16]
     assert not any(module._forward_hooks for module in model)
+
+
+@pytest.mark.parametrize("caught", ["inside", "between", "outside"])
+def test_a_watch_that_is_closed_after_ctrl_c_leaves_the_stack_of_modes_as_it_was(caught):
+    class Outer(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            return func(*args, **(kwargs or {}))
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    model, x = small(), torch.randn(4, 64)
+    watch = Watch(model, torch.optim.SGD(model.parameters(), lr=0.1), every=1)
+    model[2].register_forward_pre_hook(interrupt)
+    outer, inner, later = Outer(), Outer(), Outer()
+
+    def run(here):
+        with pytest.raises(KeyboardInterrupt) if here else nullcontext():
+            model(x)
+
+    def closed(expected):
+        with later:
+            watch.close()
+            assert _get_current_function_mode_stack() == [*expected, later]
+        assert _get_current_function_mode_stack() == expected
+
+    with pytest.raises(KeyboardInterrupt) if caught == "outside" else nullcontext(), outer:
+        with pytest.raises(KeyboardInterrupt) if caught == "between" else nullcontext(), inner:
+            run(caught == "inside")
+            closed([outer, inner])
+        if caught == "between":
+            closed([outer])
+    closed([])
+    assert not any(m._forward_hooks or len(m._forward_pre_hooks) > (m is model[2]) for m in model.modules())
 
 
 def test_transformed_and_compiled_models_are_not_looked_into():

@@ -3,12 +3,13 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack, _pop_mode, _push_mode
 from torch.utils._pytree import tree_leaves
 
 from fallline.diagnostics.norm import norm
@@ -52,6 +53,7 @@ class Forward(TorchFunctionMode):
         self._modules = modules
         self._names = {module: name for name, module in modules.items()}
         self.watching = False
+        self._outer: list[TorchFunctionMode] = []
         self._handles: list[Any] = []
         self._clear()
 
@@ -69,7 +71,7 @@ class Forward(TorchFunctionMode):
 
         What an interrupted run left behind is dropped.
         """
-        self._clear()
+        self.abandon()
         if torch.compiler.is_compiling() or any(_is_compiled(module) for module in self._names):
             return
         if torch._C._functorch.peek_interpreter_stack() is not None:
@@ -79,9 +81,9 @@ class Forward(TorchFunctionMode):
             if module is not model:
                 self._handles.append(module.register_forward_pre_hook(self._enters))
                 self._handles.append(module.register_forward_hook(self._leaves, always_call=True))
-        if not self.watching:
-            self.__enter__()  # type: ignore[no-untyped-call]
-            self.watching = True
+        self._outer = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
+        self.__enter__()  # type: ignore[no-untyped-call]
+        self.watching = True
 
     def end(self, model: nn.Module, output: Any) -> dict[str, float]:
         """Stop to watch; the quantities seen, by name."""
@@ -93,6 +95,29 @@ class Forward(TorchFunctionMode):
             found.update({f"{quantity}/{name}": value for quantity, value in reading.values().items()})
         self._clear()
         return found
+
+    def abandon(self) -> None:
+        """Drop a run that was interrupted: torch calls no hook after a KeyboardInterrupt."""
+        if self.watching:
+            self.watching = False
+            self._leave_stack()
+        self._clear()
+
+    def _leave_stack(self) -> None:
+        """Take this mode off torch's stack. Modes are left by popping whatever is on top, so where those around the run
+        have been left since, this one went for the outermost of them, which still stands there.
+        """
+        stack = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
+        if self in stack:
+            left = stack.index(self)
+        else:
+            left = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], zip(stack, self._outer, strict=False))) - 1
+        if left < 0:
+            return
+        for _ in stack[left:]:
+            _pop_mode()  # type: ignore[no-untyped-call]
+        for mode in stack[left + 1 :]:
+            _push_mode(mode)  # type: ignore[no-untyped-call]
 
     def _enters(self, module: nn.Module, args: Any) -> None:
         self._running.append(module)

@@ -100,11 +100,15 @@ class Watch:
         )
 
     def close(self) -> None:
-        """Take the hooks off the optimizer and the model; the records stay."""
+        """Take the hooks off the optimizer and the model; the records stay.
+
+        Where Ctrl-C struck inside the model, it is this that takes the watch off (or the model's next run forward).
+        """
         for hook in self._step_hooks:
             hook.remove()
         self._step_hooks = []
         self._disarm()
+        self._forward.abandon()
         self._weights, self._gradients = {}, {}
 
     def __enter__(self) -> "Watch":
