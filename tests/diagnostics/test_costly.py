@@ -65,7 +65,15 @@ def test_noise_scale_of_equal_rows_is_zero_and_of_opposite_ones_infinite():
 
 @pytest.mark.parametrize(
     ("spectrum", "largest"),
-    [([1, 2, 7], 7), ([-9, 2, 3], 3), ([-4, 4, 1], 4), ([-3, -2, -1], -1), ([0, 0, 0], 0), ([5, 5, 5], 5)],
+    [
+        ([1, 2, 7], 7),
+        ([-9, 2, 3], 3),
+        ([-4, 4, 1], 4),
+        ([-3, -2, -1], -1),
+        ([0, 0, 0], 0),
+        ([5, 5, 5], 5),
+        ([-100, 0.01, 0.5], 0.5),
+    ],
 )
 def test_sharpness_is_the_largest_eigenvalue_of_a_quadratic(spectrum, largest):
     torch.manual_seed(0)
@@ -81,6 +89,36 @@ def test_sharpness_is_the_largest_eigenvalue_of_a_quadratic(spectrum, largest):
     assert found.eigenvalue == pytest.approx(largest, abs=1e-6)
     assert found.residual <= 1e-6 or largest == 0
     assert sharpness(model, quadratic, hessian, iterations=400, tolerance=1e-6) == found
+
+
+def test_sharpness_far_below_a_negative_eigenvalue_is_found_with_the_usual_settings():
+    model = nn.Linear(3, 1, bias=False)
+    found = sharpness(model, lambda model, h: (h * model.weight[0] ** 2).sum() / 2, torch.tensor([-100, 0.01, 0.5]))
+    assert found.eigenvalue == pytest.approx(0.5, rel=1e-3)
+    assert found.residual < 1e-3
+
+
+def test_sharpness_of_one_weight():
+    model = nn.Linear(1, 1, bias=False)
+    assert sharpness(model, lambda model, h: h * model.weight.sum() ** 2, torch.tensor(3.5)).eigenvalue == 7
+
+
+def test_sharpness_that_was_not_reached_is_nan():
+    model = nn.Linear(400, 1, bias=False)
+    crowded = torch.linspace(0.999, 1, 400)
+    x = torch.full((1, 400), torch.nan)
+    found = sharpness(model, lambda model, h: (h * model.weight[0] ** 2).sum() / 2, crowded, 1, tolerance=1e-12)
+    assert torch.tensor(found.eigenvalue).isnan()
+    assert found.residual == torch.inf
+    assert torch.tensor(sharpness(model, lambda m, x: m(x).square().sum(), x).eigenvalue).isnan()
+
+
+def test_sharpness_of_a_hessian_of_low_rank_is_that_of_its_small_side():
+    torch.manual_seed(0)
+    model, x = nn.Linear(300, 1, bias=False), torch.randn(3, 300)
+    found = sharpness(model, lambda model, x: model(x).square().mean(), x)
+    assert found.eigenvalue == pytest.approx(float(torch.linalg.eigvalsh(2 * x @ x.T / 3)[-1]), rel=1e-3)
+    assert sharpness(model, lambda model, x: model(x).square().mean(), x) == found
 
 
 def test_sharpness_of_a_network_is_that_of_its_full_hessian():

@@ -21,7 +21,6 @@ ROWS = 256
 """How many rows noise scale and sharpness are measured on."""
 PARTS = 8
 """Into how many small batches the noise scale cuts them."""
-ITERATIONS = 100
 
 
 class Recording:
@@ -60,7 +59,7 @@ def rehearse(model: nn.Module, objective: Objective, problem: Prepared) -> None:
     batch = _first_rows(problem)
     with forked(problem.device):
         try:
-            _costly(copy.deepcopy(model).train(), objective, batch, iterations=1)
+            _costly(copy.deepcopy(model).train(), objective, batch)
         except Exception as error:
             told = str(error) if isinstance(error, InputError) else describe_failure(error)
             raise InputError(
@@ -70,10 +69,10 @@ def rehearse(model: nn.Module, objective: Objective, problem: Prepared) -> None:
             ) from error
 
 
-def _costly(model: nn.Module, objective: Objective, batch: Any, iterations: int = ITERATIONS) -> dict[str, float]:
+def _costly(model: nn.Module, objective: Objective, batch: Any) -> dict[str, float]:
     return {
         "noise_scale": noise_scale(model, objective.loss, batch, PARTS).value,
-        "sharpness": sharpness(model, objective.loss, batch, iterations).eigenvalue,
+        "sharpness": sharpness(model, objective.loss, batch).eigenvalue,
     }
 
 
