@@ -220,9 +220,9 @@ ENTRIES = (
     Entry(
         "l1-zeros",
         "L1 makes zeros",
-        "At equal strength L1 leaves more weights at zero or near it than L2, which leaves none exactly there. But exact "
-        "zeros come from the proximal step: the tutorials' way, a sum of |w| in the loss, throws small weights from one side of "
-        "zero to the other and leaves none at zero either, though many near it.",
+        "At equal strength L1 leaves more weights at zero or near it than L2, which leaves none exactly there. But "
+        "exact zeros come from the proximal step: the tutorials' way, a sum of |w| in the loss, throws small weights "
+        "from one side of zero to the other and leaves none at zero either, though many near it.",
         l1_zeros,
     ),
 )
