@@ -19,6 +19,23 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError as error:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
-        raise MachineError(f"{path} could not be written: {error.strerror or error}.") from error
+        if isinstance(error, OSError):
+            raise MachineError(f"{path} could not be written: {error.strerror or error}.") from error
+        raise
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half written in a folder and those inside it."""
+    for partial in folder.rglob(".*.partial"):
+        partial.unlink(missing_ok=True)
+
+
+def file_name(text: str) -> str:
+    """Text as a file can bear it on every system.
+
+    >>> file_name("scripts/own.py:problem")
+    'scripts-own-py-problem'
+    """
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in text)

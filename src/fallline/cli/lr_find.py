@@ -37,6 +37,7 @@ def lr_find(
     """Suggest a learning rate, from a ramp of rates and short trainings, or say why none can be suggested."""
     from fallline import api
     from fallline.cli.printing import print_json
+    from fallline.files import file_name
     from fallline.report.canvas import ending
 
     if out is not None:
@@ -54,7 +55,7 @@ def lr_find(
         data_dir=data_dir,
         say=None if quiet else lambda message: print(message, file=sys.stderr),
     )
-    picture = out or Path(f"lr-find-{_plain(found.problem)}.png")
+    picture = out or Path(f"lr-find-{file_name(found.problem)}.png")
     if out is not None or not json:
         found.plot(picture)
     if json:
@@ -66,11 +67,6 @@ def lr_find(
     print(f"Picture: {picture}")
     if found.suggestion is not None:
         print(f"Next:    {_next(found.suggestion, problem, optimizer, batch_size, data_dir)}")
-
-
-def _plain(problem: str) -> str:
-    """A problem's name as a file can bear it."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in problem)
 
 
 def _next(suggestion: float, problem: str, optimizer: str, batch_size: int | None, data_dir: Path | None) -> str:

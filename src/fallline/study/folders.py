@@ -5,13 +5,13 @@ from pathlib import Path
 import filelock
 
 from fallline.errors import InputError, MachineError
+from fallline.files import file_name, sweep
 
 
 def new_folder(name: str) -> Path:
     """A new folder `runs/<name>-0001`, or with the next number that is free."""
-    plain = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
     for number in range(1, 100_000):
-        folder = Path("runs") / f"{plain}-{number:04d}"
+        folder = Path("runs") / f"{file_name(name)}-{number:04d}"
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
@@ -38,8 +38,7 @@ def claim(folder: Path, file: str, what: str) -> filelock.BaseFileLock:
         raise InputError(f"Another fallline is working on {folder}; wait for it, or choose another store.") from None
     except OSError as error:
         raise InputError(f"The store {folder} cannot be written: {error.strerror or error}.") from None
-    for partial in folder.glob(".*.partial"):
-        partial.unlink(missing_ok=True)
+    sweep(folder)
     return lock
 
 
