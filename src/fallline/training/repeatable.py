@@ -13,6 +13,7 @@ from fallline.problems.prepared import Prepared
 from fallline.randomness import forked, seed_global
 from fallline.training.batches import Place, batches
 from fallline.training.evaluate import evaluate
+from fallline.training.gradient import KeyedGradient
 from fallline.training.member import Member
 from fallline.training.starting_point import StartingPoint
 from fallline.training.training import stepper
@@ -37,7 +38,8 @@ class RepeatableTraining:
         loss = problem.problem.loss
         owner = loss if isinstance(loss, nn.Module) else getattr(loss, "__self__", None)
         self._modules = [model, owner] if isinstance(owner, nn.Module) else [model]
-        self._objective = problem.objective.under(member.factors)
+        objective = problem.objective.under(member.factors)
+        self._gradient = KeyedGradient(model, optimizer, objective, problem.device, seed, member.seed)
         self._ratios = _ratios(optimizer)
         self._begin: StartingPoint | None = None
 
@@ -69,7 +71,7 @@ class RepeatableTraining:
         for number, (rate, (_, batch)) in enumerate(zip(rates, coming, strict=False), start=1):
             for group, ratio in zip(self.optimizer.param_groups, self._ratios, strict=True):
                 _set_rate(group, ratio * rate)
-            loss = take_step(self._closure(batch, number)).item()
+            loss = take_step(self._gradient.closure(batch, number)).item()
             yield loss
             if not math.isfinite(loss):
                 return
@@ -87,16 +89,6 @@ class RepeatableTraining:
         data = self.problem.train_part if self.problem.validation is None else self.problem.validation
         seed_global(self.seed, "evaluation", device=self.problem.device)
         return evaluate(self.model, self.problem.objective, data)["loss"]
-
-    def _closure(self, batch: Any, number: int) -> Any:
-        def closure() -> Tensor:
-            seed_global(self.seed, "step", 0, number, self.problem.device)
-            self.optimizer.zero_grad()
-            loss = self._objective.loss(self.model, batch)
-            loss.backward()  # type: ignore[no-untyped-call]
-            return loss
-
-        return closure
 
 
 def _ratios(optimizer: torch.optim.Optimizer) -> Sequence[float]:
