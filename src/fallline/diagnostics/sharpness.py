@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -84,6 +83,9 @@ def _hessian(gradient: Tensor, parameters: Sequence[Tensor]) -> Product:
 
 
 def _lanczos(product: Product, start: Tensor, iterations: int, tolerance: float, seed: int) -> Sharpness:
+    # Here, because it takes a third of a second to import.
+    from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
+
     products = 0
     floating = torch.promote_types(start.dtype, torch.float32)
 
