@@ -55,9 +55,9 @@ def overfitting(setting: Setting) -> Shown:
         ),
         holds(
             f"{settings['early stopping']} less none: test loss",
-            "an interval that holds 0",
+            "a median within 0.05 of 0",
             told(stopped, SEEDS),
-            stopped.low <= 0 <= stopped.high,
+            abs(stopped.median) <= 0.05,
         ),
         *(
             within(
