@@ -3,6 +3,7 @@
 The names below are loaded when they are first used, so that `fallline --help` does not wait for torch.
 """
 
+import random
 from importlib import import_module
 from typing import Any
 
@@ -30,10 +31,19 @@ __all__ = [*_HOMES, *_ROOMS, "__version__"]
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(_load(_HOMES[name]), name)
     if name in _ROOMS:
-        return import_module(f"fallline.{name}")
+        return _load(f"fallline.{name}")
     raise AttributeError(f"module 'fallline' has no attribute {name!r}")
+
+
+def _load(module: str) -> Any:
+    # rich draws from Python's generator as it is imported, which would move a user's own draws.
+    state = random.getstate()
+    try:
+        return import_module(module)
+    finally:
+        random.setstate(state)
 
 
 def __dir__() -> list[str]:
