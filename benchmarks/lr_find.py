@@ -118,8 +118,9 @@ def main() -> None:
         write(list(pairs.values()))
     rows = list(pairs.values())
     ratios = [row["ratio"] for row in rows if row["ratio"] is not None]
-    good = sum(ratio <= WITHIN for ratio in ratios)
-    print(f"{good} of {len(rows)} within a factor of {WITHIN:g}, {len(rows) - len(ratios)} declined")
+    for factor in (WITHIN, 2.0):
+        print(f"{sum(ratio <= factor for ratio in ratios)} of {len(rows)} within a factor of {factor:g}")
+    print(f"{len(rows) - len(ratios)} declined")
     print(f"greatest factor {max(ratios):.1f}")
 
 

@@ -43,8 +43,17 @@ class Counting(nn.Module):
         self.register_buffer("largest", torch.zeros(()), persistent=False)
         self.calls = 0
         self.sizes = []
+        self.steps = torch.zeros(())
+        self.array = np.zeros(2)
+        self.nested = {"seen": [[0], {1}], "last": torch.zeros(2)}
+        self.nested["self"] = self.nested
 
     def forward(self, x):
+        self.steps += 1
+        self.array += 1
+        self.nested["seen"][0].append(self.calls)
+        self.nested["seen"][1].add(self.calls)
+        self.nested["last"][0] = self.calls
         self.calls += 1
         self.sizes.append(len(x))
         self.largest = torch.maximum(self.largest, x.detach().max())
@@ -74,6 +83,8 @@ def photograph(model, optimizer):
         "gradient objects": [id(p.grad) for p in model.parameters()],
         "modes": [module.training for module in model.modules()],
         "plain": (model.calls, list(model.sizes), id(model.sizes)),
+        "held": copy.deepcopy([model.steps, model.array.tolist(), model.nested["seen"], model.nested["last"]]),
+        "held objects": [id(x) for x in (model.steps, model.array, model.nested, *model.nested.values())],
         "state": state,
         "state objects": [id(x) for state in optimizer.state.values() for x in state.values()],
         "groups": [{k: copy.deepcopy(v) for k, v in g.items() if k != "params"} for g in optimizer.param_groups],

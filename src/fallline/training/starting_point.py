@@ -7,19 +7,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from fallline.training.contents import Kept
+
 
 class StartingPoint:
-    """Modules and an optimizer as they stand: parameters, buffers, gradients, modes and other plain attributes;
-    state and parameter groups.
+    """Modules and an optimizer as they stand: parameters, buffers, gradients, modes and other attributes, with the
+    tensors, arrays, lists, dicts and sets in them; state and parameter groups. The inside of other objects is not kept.
 
     `rewind` puts all of it back to train from, `restore` for good: then even the objects are those of before, because
-    what a training changes is a copy wherever it can be. Only parameters and buffers are changed in place.
+    what a training changes is a copy wherever it can be, or else put back in place.
     """
 
     def __init__(self, modules: Sequence[nn.Module], optimizer: torch.optim.Optimizer) -> None:
         self._modules = list(dict.fromkeys(part for module in modules for part in module.modules()))
         self._optimizers = list(_with_inner(optimizer))
-        self._attributes = [_attributes(thing) for thing in (*self._modules, *self._optimizers)]
         self._states = [dict(one.state) for one in self._optimizers]
         self._groups = [(group, dict(group)) for one in self._optimizers for group in one.param_groups]
         held = [p for module in self._modules for p in module.parameters(recurse=False)]
@@ -27,6 +28,8 @@ class StartingPoint:
         buffers = [b for module in self._modules for b in module.buffers(recurse=False)]
         self._values = [(x, x.detach().clone()) for x in dict.fromkeys([*self._parameters, *buffers])]
         self._gradients = [p.grad for p in self._parameters]
+        known = {id(x) for x, _ in self._values}
+        self._attributes = [Kept(vars(thing), known) for thing in (*self._modules, *self._optimizers)]
 
     def rewind(self) -> None:
         """Everything as it was, without gradients, the optimizer's state and groups as copies."""
@@ -42,8 +45,8 @@ class StartingPoint:
     @torch.no_grad()
     def restore(self) -> None:
         """Everything as it was."""
-        for thing, saved in zip((*self._modules, *self._optimizers), self._attributes, strict=True):
-            _put_back(thing, saved)
+        for attributes in self._attributes:
+            attributes.put_back()
         for one, state in zip(self._optimizers, self._states, strict=True):
             one.state.clear()
             one.state.update(state)
@@ -62,22 +65,3 @@ def _with_inner(optimizer: torch.optim.Optimizer) -> Iterator[torch.optim.Optimi
     for value in vars(optimizer).values():
         if isinstance(value, torch.optim.Optimizer) and value is not optimizer:
             yield from _with_inner(value)
-
-
-def _attributes(thing: Any) -> dict[str, tuple[Any, Any]]:
-    """Every attribute, and what a plain dict or list among them holds: name -> (value, items)."""
-    return {
-        name: (value, copy.copy(value) if type(value) in (dict, list) else None) for name, value in vars(thing).items()
-    }
-
-
-def _put_back(thing: Any, saved: dict[str, tuple[Any, Any]]) -> None:
-    attributes = vars(thing)
-    attributes.clear()
-    for name, (value, items) in saved.items():
-        attributes[name] = value
-        if isinstance(items, dict):
-            value.clear()
-            value.update(items)
-        elif isinstance(items, list):
-            value[:] = items
