@@ -82,10 +82,10 @@ def page(exhibits: dict[str, Any]) -> str:
     ]
     for chapter, entries in CHAPTERS.items():
         lines += ["", f"## {chapter}"]
-        for name in [entry.name for entry in entries]:
-            exhibit = exhibits[name]
-            lines += ["", f"### {exhibit['title']}", "", f"`fallline gallery {name}`", "", exhibit["says"], ""]
-            lines += [f"![{exhibit['title']}](pictures/gallery/{name}.png)", "", "| | expected | measured | |"]
+        for entry in entries:
+            name, exhibit = entry.name, exhibits[entry.name]
+            lines += ["", f"### {entry.title}", "", f"`fallline gallery {name}`", "", entry.says, ""]
+            lines += [f"![{entry.title}](pictures/gallery/{name}.png)", "", "| | expected | measured | |"]
             lines += ["|---|---|---|---|"]
             lines += [
                 f"| {cell(check['what'])} | {cell(check['expected'])} | {cell(check['measured'])} "
