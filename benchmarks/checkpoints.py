@@ -20,6 +20,7 @@ from torch import nn
 
 import fallline as fl
 from fallline.fitting import keeper
+from fallline.study.environment import cpu
 
 RESULTS = Path(__file__).parent / "results" / "checkpoints.json"
 SIZES: dict[str, tuple[list[int], int, int]] = {
@@ -64,7 +65,7 @@ def main() -> None:
     options = parser.parse_args()
     document: dict[str, Any] = {
         "what": "seconds of a training with checkpoints as by default, and with none before its end",
-        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "python": platform.python_version(), "threads": 1},
+        "machine": {"cpu": cpu(), "cores": os.cpu_count(), "python": platform.python_version(), "threads": 1},
         "runs": options.runs,
         "sizes": {},
     }
@@ -87,12 +88,6 @@ def main() -> None:
         )
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(document, indent=1) + "\n")
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+from fallline.study.environment import cpu
+
 RESULTS = Path(__file__).parent / "results" / "diagnostics.json"
 STEPS = 100
 SIDES = {"none": None, "every=100": 100, "every=10": 10, "every=1": 1}
@@ -74,7 +76,7 @@ def main() -> None:
         runs.append(json.loads(finished.stdout))
         print(f"process {number + 1}: " + ", ".join(f"{side} {us:.0f} us" for side, us in runs[-1].items()), flush=True)
     machine = {
-        "cpu": _cpu(),
+        "cpu": cpu(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "threads": options.threads,
@@ -91,12 +93,6 @@ def main() -> None:
     print(f"medians of {options.processes} processes; {machine}")
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(document, indent=1) + "\n")
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

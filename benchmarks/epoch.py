@@ -104,12 +104,15 @@ def main() -> None:
             )
             results.append(json.loads(finished.stdout))
             print(f"run {number + 1} {side:9}{results[-1]['seconds']:.2f} s", flush=True)
+    # Not above: the tutorial runs without fallline.
+    from fallline.study.environment import cpu
+
     medians = {side: median(run["seconds"] for run in results) for side, results in runs.items()}
     evaluated = median(run["seconds_with_evaluations"] for run in runs["ours"])
     document = {
         "what": "one MNIST epoch, 784-200-10, SGD, batch 64",
         "machine": {
-            "cpu": _cpu(),
+            "cpu": cpu(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),
             "threads": runs["ours"][0]["threads"],
@@ -126,12 +129,6 @@ def main() -> None:
     print(f"medians of {options.runs} runs a side; {document['machine']}")
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(document, indent=1) + "\n")
-
-
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def environment(
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
-        "cpu": _cpu(),
+        "cpu": cpu(),
         "cores": os.cpu_count(),
         "threads": threads,
         "default_dtype": str(torch.get_default_dtype()).removeprefix("torch."),
@@ -69,6 +69,17 @@ def moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs that may change the last bits: versions and processor; the plan keeps the threads."""
     names = ("python", *PACKAGES, "cpu", "default_dtype")
     return [f"{name} {before.get(name)} -> {now.get(name)}" for name in names if before.get(name) != now.get(name)]
+
+
+@cache
+def cpu() -> str:
+    """The processor's name, as far as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _user_code(problems: Mapping[str, Prepared], code: Iterable[Any]) -> dict[str, str]:
@@ -127,13 +138,3 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-@cache
-def _cpu() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
