@@ -215,8 +215,8 @@ ENTRIES = (
         "Overfitting, and four ways against it",
         "On 200 digits Adam brings the training loss near zero and the test loss stays behind. L1, L2, dropout and "
         "early stopping each narrow the gap. The first three lower the test loss too; early stopping changes it "
-        "little, and how many test digits are right hardly changes with any. A narrow gap is not the aim: L1 ten times as "
-        "strong closes it, and the network only guesses.",
+        "little, and how many test digits are right hardly changes with any. A narrow gap is not the aim: L1 ten times "
+        "as strong closes it, and the network only guesses.",
         overfitting,
     ),
     Entry(
