@@ -167,6 +167,7 @@ def test_a_store_of_the_first_format_can_be_read(tmp_path):
         ({"penalise": "weigths"}, "Did you mean 'weights'"),
         ({"penalise": lambda name, p, module: True}, "penalise must be weights, all, or a function"),
         ({"penalise": "tests.study.test_conditions:LABELS"}, "must be a function of"),
+        ({"penalise": line, "vary": {"l1": [0.1]}}, "group rule 'line' must take \\(name, parameter, module\\)"),
         ({"vary": {"l2": [0.1]}, "optimizers": ["adam:weight_decay=0.1"]}, "already has 'l2.weight_decay'"),
     ],
 )  # fmt: skip

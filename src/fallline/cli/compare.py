@@ -120,6 +120,8 @@ def _varied(given: list[str]) -> dict[str, list[str]]:
         name, equals, values = item.partition("=")
         if not equals or not values:
             raise InputError(f"--vary must be KEY=A,B,...; got {item!r}.")
+        if name in varied:
+            raise InputError(f"--vary gives {name} twice; write all its values at once: --vary {name}=A,B,...")
         varied[name] = values.split(",")
     return varied
 

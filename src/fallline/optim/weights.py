@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from fallline.errors import InputError
+from fallline.errors import InputError, describe_failure
 from fallline.rules import Rule
 
 Which = Callable[[str, nn.Parameter, nn.Module], bool]
@@ -60,10 +60,20 @@ def weights_only(model: nn.Module, rule: Rule | Collection[str], which: Which = 
     unpenalised = dict.fromkeys(_penalties(rule), 0.0)
     if not unpenalised:
         return [{"params": trained}]
-    accepted = [which(name, p, model.get_submodule(name.rpartition(".")[0])) for name, p in trained]
+    accepted = [_accepts(which, name, p, model.get_submodule(name.rpartition(".")[0])) for name, p in trained]
     penalised = [named for named, accept in zip(trained, accepted, strict=True) if accept]
     others = [named for named, accept in zip(trained, accepted, strict=True) if not accept]
     return [group for group in ({"params": penalised}, {"params": others, **unpenalised}) if group["params"]]
+
+
+def _accepts(which: Which, name: str, parameter: nn.Parameter, module: nn.Module) -> bool:
+    try:
+        return bool(which(name, parameter, module))
+    except Exception as error:
+        raise InputError(
+            f"The group rule {getattr(which, '__name__', which)!r} must take (name, parameter, module) and tell "
+            f"whether penalties act on the parameter; at {name!r} it failed: {describe_failure(error)}"
+        ) from error
 
 
 def _penalties(rule: Rule | Collection[str]) -> Collection[str]:

@@ -32,6 +32,7 @@ from fallline.study.plan import Plan, device_of, make_plan
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification, specification
 from fallline.study.target import Target
 from fallline.training import Algorithm, Budget, Member, recording
+from fallline.training.gradient import KeyedGradient
 from fallline.training.training import stepper
 from fallline.training.treatments import TREATMENTS
 
@@ -292,17 +293,10 @@ def _kind(algorithm: Algorithm) -> type:
 
 def _one_step(member: Member, problem: Prepared, model: nn.Module, batch: Any) -> None:
     optimizer = member.make_optimizer(model)
-    objective = problem.objective.under(member.factors)
-
-    def closure() -> Any:
-        optimizer.zero_grad()
-        loss = objective.loss(model, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
+    gradient = KeyedGradient(model, optimizer, problem.objective.under(member.factors), problem.device, seed=0)
     with forked(problem.device):
         try:
-            stepper(optimizer)(closure)
+            stepper(optimizer)(gradient.closure(batch, 1))
         except InputError:
             raise
         except Exception as error:

@@ -68,9 +68,13 @@ def train_cohort(
 
     with forked(problem.device):
         trainings = [Training(member, problem, seed, total) for member in members]
-        for training in trainings:
-            training.evaluate()
-        advance(trainings, budget, after)
+        try:
+            for training in trainings:
+                training.evaluate()
+            advance(trainings, budget, after)
+        finally:
+            for training in trainings:
+                training.close()
     for training in trainings:
         training.finish()
     return [_trained(training) for training in trainings]

@@ -4,7 +4,6 @@ import inspect
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +13,12 @@ from torch import Tensor, nn
 from fallline.optim import Optimizer
 from fallline.problems.objective import rows
 from fallline.problems.prepared import Prepared, initial_model
-from fallline.randomness import key, seed_global, torch_stream
+from fallline.randomness import key, seed_global
 from fallline.schedules import Constant
 from fallline.training.batches import Place
 from fallline.training.curve import Curve
-from fallline.training.dropout import KeyedDropout, has_dropout
 from fallline.training.evaluate import evaluate
+from fallline.training.gradient import KeyedGradient
 from fallline.training.member import Member
 from fallline.training.outcome import Ending, Outcome
 from fallline.training.recording import Recording
@@ -39,7 +38,7 @@ class Training:
         self.model: nn.Module = initial_model(problem, seed, member.seed, member.factors)
         self.optimizer = member.make_optimizer(self.model, noise_seed=key(seed, "noise", member.seed) % 2**63)
         self._objective = problem.objective.under(member.factors)
-        self._dropout = has_dropout(self.model)
+        self._gradient = KeyedGradient(self.model, self.optimizer, self._objective, problem.device, seed, member.seed)
         self._rates = [group.get("lr", math.nan) for group in self.optimizer.param_groups]
         self._take_step = stepper(self.optimizer)
         patience = member.factors.get("patience")
@@ -70,24 +69,9 @@ class Training:
         self.place = place
         self.done += 1
         self.samples += rows(batch)
-        loss: Any = self._take_step(self._closure(batch))
+        loss: Any = self._take_step(self._gradient.closure(batch, self.done))
         self.losses.append(loss.detach().reshape(()))
         self.seconds += time.perf_counter() - began
-
-    def _closure(self, batch: Any) -> Callable[[], Any]:
-        def closure() -> Any:
-            seed_global(self.seed, "step", self.member.seed, self.done, self.problem.device)
-            self.optimizer.zero_grad()
-            with KeyedDropout(self._uniform) if self._dropout else nullcontext():
-                loss = self._objective.loss(self.model, batch)
-            loss.backward()  # type: ignore[no-untyped-call]
-            return loss
-
-        return closure
-
-    def _uniform(self, shape: torch.Size, call: int, device: torch.device) -> Tensor:
-        generator = torch_stream(self.seed, f"dropout/{call}", self.member.seed, self.done, device)
-        return torch.rand(shape, generator=generator, device=device)
 
     def _schedule(self) -> None:
         if self.member.schedule == Constant():
@@ -142,12 +126,16 @@ class Training:
 
     def finish(self) -> None:
         """Note that the budget is used up, and with early stopping put the best weights back."""
-        if self.recording is not None:
-            self.recording.close()
+        self.close()
         outcome = self.outcome or Outcome(Ending.FINISHED, self.done)
         if self.stopping is not None and not outcome.diverged:
             outcome = replace(outcome, restored=self.stopping.restore(self.model))
         self.outcome = outcome
+
+    def close(self) -> None:
+        """Take off what watches the model."""
+        if self.recording is not None:
+            self.recording.close()
 
     def weights(self) -> dict[str, Tensor]:
         """The model's parameters and buffers by name, on the CPU."""
