@@ -14,6 +14,7 @@ from fallline.errors import InputError, MachineError
 from fallline.fitting import FitFolder
 from fallline.training.training import Training
 from tests.fitting.fits import LABELS, X, fit, left, problem
+from tests.signals import heed_interrupts
 
 STATEFUL = {
     "optimizer": "adam:lr=0.05",
@@ -224,12 +225,16 @@ def test_signals_end_with_their_code_and_say_how_to_go_on(tmp_path, sent, code):
         [sys.executable, "-m", "fallline", *words, "--store", tmp_path / "cut", "--quiet"],
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None and not (tmp_path / "cut/last.safetensors").exists():
         time.sleep(0.02)
     os.kill(process.pid, sent)
-    _, errors = process.communicate(timeout=60)
+    try:
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == code, errors
     assert f"fallline resume {tmp_path / 'cut'}" in errors
     assert json.loads((tmp_path / "cut" / "fit.json").read_text())["specification"]["epochs"] == 100000

@@ -10,6 +10,7 @@ import torch
 import fallline as fl
 from fallline.errors import InputError
 from fallline.study import read_results
+from tests.signals import heed_interrupts
 from tests.study.studies import compare, curves, same
 
 
@@ -119,6 +120,7 @@ def test_signals_lose_nothing(tmp_path, sent):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     weights = tmp_path / "cut" / "weights"
     deadline = time.monotonic() + 60
