@@ -173,6 +173,8 @@ MISTAKES = [
     (["resume", "/nowhere"], "no study"),
     (["report", "/nowhere"], "no study"),
     (["gallery", "nothing"], "nothing"),
+    (["gallery", "--all", "extra"], "Give names or --all"),
+    (["compare", "digits", "--vary", "l1=0", "--vary", "l1=1"], "gives l1 twice"),
     (["frobnicate"], "frobnicate"),
 ]
 

@@ -23,8 +23,11 @@ def gallery(
 ) -> None:
     """Run classic experiments, what is measured beside what was published. Exits with 1 where a check fails."""
     from fallline.cli.printing import print_json
+    from fallline.errors import InputError
     from fallline.gallery import CHAPTERS, ENTRIES, Setting, run_entry
 
+    if names and all:
+        raise InputError(f"Give names or --all, not both; got {', '.join(names)} beside --all.")
     if not names and not all:
         if json:
             print_json({"entries": [{"name": name, "title": entry.title} for name, entry in ENTRIES.items()]})
