@@ -173,3 +173,58 @@ def test_population_asks_for_noise_and_gradients_at_the_parameters_own_shape() -
     assert asked == [(), (2,), (), (2,)]
     assert torch.equal(update.decrement[0], MEMBERS)
     assert torch.equal(update.decrement[1], MEMBERS[:, None].expand(3, 2))
+
+
+@dataclass(frozen=True)
+class Tall(Rule):
+    """Descent by g g^T g, for tall matrices transposed first; its state depends on the rank."""
+
+    lr: float = 0.1
+
+    acts_on = "matrix"
+
+    def init(self, p: torch.Tensor) -> State:
+        return {"mean": p.mean(0)} if p.dim() > 2 else {}
+
+    def step(self, p: Any, g: Any, state: State, now: Now) -> tuple[Any, State]:
+        flat = g.flatten(1)
+        rows, columns = flat.shape
+        if rows > columns:
+            flat = flat.T
+        product = flat @ flat.T @ flat
+        return self.lr * (product.T if rows > columns else product).reshape(g.shape), state
+
+
+@EXECUTORS
+def test_a_rule_that_sees_matrices_may_branch_on_their_shape(executor: Executor) -> None:
+    p = [torch.randn(shape) for shape in [(2, 3), (3, 2), (2, 3), (2, 2, 2)]]
+    part = part_of(Tall(), *p)
+    part.g = [torch.randn_like(q) for q in p]
+    update = executor([part], AROUND)[0]
+    for g, decrement, state in zip(part.g, update.decrement, update.state, strict=True):
+        flat = g.flatten(1)
+        assert torch.allclose(decrement, 0.1 * (flat @ flat.T @ flat).reshape(g.shape))
+        assert set(state) == ({"mean"} if g.dim() > 2 else set())
+
+
+def test_a_population_of_matrices_may_branch_on_their_shape() -> None:
+    p = [torch.randn(3, *shape) for shape in [(2, 3), (3, 2)]]
+    update = population(Tall(), {"lr": MEMBERS}, p, p, [{}, {}], 1, AROUND)
+    for q, decrement in zip(p, update.decrement, strict=True):
+        right = MEMBERS.float()[:, None, None] * (q @ q.mT @ q)
+        assert torch.allclose(decrement, right)
+
+
+def test_things_are_due_every_k_steps_from_the_first_or_a_later_one() -> None:
+    due: list[tuple[bool, bool]] = []
+
+    @dataclass(frozen=True)
+    class Asking(Rule):
+        def step(self, p: Any, g: Any, state: State, now: Now) -> tuple[Any, State]:
+            due.append((now.due(3), now.due(3, first=3)))
+            return g, state
+
+    for step in range(1, 8):
+        reference([part_of(Asking(), torch.zeros(2))], Surroundings(step, AROUND.noise))
+    assert [first for first, _ in due] == [True, False, False, True, False, False, True]
+    assert [last for _, last in due] == [False, False, True, False, False, True, False]

@@ -4,6 +4,8 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
+import torch
+
 _OPERATORS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"]
 _COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
 _UNARY = ["neg", "pos", "abs", "invert"]
@@ -31,6 +33,11 @@ class Each:
         return self._gather(results)
 
     def _gather(self, results: list[Any]) -> Any:
+        if results and isinstance(results[0], int | torch.Size) and not isinstance(results[0], bool):
+            # Ranks and sizes: known before any value is, and equal where a rule that asks for them is run.
+            if all(result == results[0] for result in results[1:]):
+                return results[0]
+            return type(self)(results)
         if results and isinstance(results[0], tuple):
             return tuple(type(self)(column) for column in zip(*results, strict=True))
         return type(self)(results)
@@ -55,7 +62,7 @@ class Each:
             return lambda *args, **kwargs: self.apply(
                 lambda item, *a, **k: getattr(item, name)(*a, **k), self, *args, **kwargs
             )
-        return type(self)(getattr(item, name) for item in self.items)
+        return self._gather([getattr(item, name) for item in self.items])
 
     def __getitem__(self, index: Any) -> Self:
         return self.apply(operator.getitem, self, index)  # type: ignore[no-any-return]

@@ -25,6 +25,20 @@ class Part:
     t: list[int] = field(default_factory=list)
     position: list[int] = field(default_factory=list)
 
+    def pieces(self) -> "list[list[int]]":
+        """Which parameters a formula may take as one list: any, or those of one shape where it sees matrices;
+        and those alone that keep the same entries of state."""
+        found: dict[Any, list[int]] = {}
+        by_shape = self.rule.acts_on == "matrix"
+        for i, (p, state) in enumerate(zip(self.p, self.state, strict=True)):
+            found.setdefault((p.shape if by_shape else None, tuple(state)), []).append(i)
+        return list(found.values())
+
+    def only(self, chosen: Sequence[int]) -> "Part":
+        """The part with some of its parameters."""
+        columns = (self.p, self.g, self.state, self.values, self.t, self.position)
+        return Part(self.rule, *([column[i] for i in chosen] if column else [] for column in columns))  # type: ignore[arg-type]
+
 
 @dataclass
 class Update:

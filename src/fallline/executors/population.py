@@ -8,8 +8,7 @@ from torch import Tensor
 
 from fallline.executors.each import Each
 from fallline.executors.part import Part, Surroundings, Update
-from fallline.executors.questions import run
-from fallline.executors.reference import stepped
+from fallline.executors.reference import in_pieces, stepped
 from fallline.rules import Now, Rule, State
 
 Values = Mapping[str, Tensor]
@@ -32,19 +31,21 @@ def population(
     """
 
     def one(values: Any, p: list[Tensor], g: list[Tensor], state: list[State]) -> Any:
+        values_of = [values] * len(p) if isinstance(values, dict) else values
         part = Part(
             rule,
             p=[_one_element(q) for q in p],
             g=[_one_element(q) for q in g],
             state=[{name: _one_element(value) for name, value in old.items()} for old in state],
             t=[t] * len(p),
+            values=[{}] * len(p),
             position=list(range(len(p))),
         )
 
         def step(part: Part, now: Now) -> Update:
-            return stepped(rule.bind(_together(values)), part, now, Each)
+            return stepped(rule.bind(_together([values_of[i] for i in part.position])), part, now, Each)
 
-        update: Update = run(step, [part], [t], _seeing_one_element(around, p))[0]
+        update = in_pieces(step, [part], _seeing_one_element(around, p), lambda piece: t)[0]
         return (
             [d.reshape(q.shape) for d, q in zip(update.decrement, p, strict=True)],
             [
@@ -59,11 +60,12 @@ def population(
     return Update(decrement, new)
 
 
-def _together(values: Any) -> Mapping[str, Any]:
-    """Values of all parameters as they are, and each parameter's own as a list over the parameters."""
-    if isinstance(values, Mapping):
-        return values
-    return {name: Each(own[name] for own in values) for name in values[0]}
+def _together(values: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Values that all parameters share as they are, and each parameter's own as a list over the parameters."""
+    first = values[0]
+    if all(own is first for own in values):
+        return first
+    return {name: Each(own[name] for own in values) for name in first}
 
 
 def initial_states(rule: Rule, values: Mapping[str, Tensor], p: Sequence[Tensor]) -> list[State]:

@@ -25,7 +25,34 @@ def looped(parts: Sequence[Part], around: Surroundings, each: type[Each]) -> lis
         return stepped(rule, part, now, each)
 
     with torch.no_grad():
-        return run(step, parts, [_shared(each, part.t) for part in parts], around)
+        return in_pieces(step, parts, around, lambda piece: _shared(each, piece.t))
+
+
+def in_pieces(
+    step: Callable[[Part, Now], Update], parts: Sequence[Part], around: Surroundings, now_t: Callable[[Part], Any]
+) -> list[Update]:
+    """Run a step on parts, each cut into the pieces that a formula may take as one list; the update of each part."""
+    cuts = [part.pieces() for part in parts]
+    whole = [len(cut) == 1 for cut in cuts]
+    pieces = [
+        part if alone else part.only(chosen)
+        for part, cut, alone in zip(parts, cuts, whole, strict=True)
+        for chosen in cut
+    ]
+    updates = iter(run(step, pieces, [now_t(piece) for piece in pieces], around))
+    return [
+        next(updates) if alone else _joined(len(part.p), [(chosen, next(updates)) for chosen in cut])
+        for part, cut, alone in zip(parts, cuts, whole, strict=True)
+    ]
+
+
+def _joined(count: int, pieces: Sequence[tuple[Sequence[int], Update]]) -> Update:
+    found = {
+        i: (decrement, state)
+        for chosen, update in pieces
+        for i, decrement, state in zip(chosen, update.decrement, update.state, strict=True)
+    }
+    return Update([found[i][0] for i in range(count)], [found[i][1] for i in range(count)])
 
 
 def stepped(rule: Rule, part: Part, now: Now, each: type[Each]) -> Update:

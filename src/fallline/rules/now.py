@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -16,18 +16,25 @@ def _no_gradient(p: Tensor) -> Tensor:
     )
 
 
+class Due(Protocol):
+    """Whether something is due that is done every k steps."""
+
+    def __call__(self, k: int, first: int = 1) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Now:
     """The present moment of a step.
 
     `t` counts the updates of this parameter, 1 at the first. `total(x)` is the sum of x over the whole model.
     `gradient(p)` is the loss's gradient at other weights, counted as an evaluation. `noise(p)` is standard
-    normal noise shaped like p. `due(k)` is a Python bool, true at the first step and every k steps after it.
+    normal noise shaped like p. `due(k)` is a Python bool, true at the first step and every k steps after it;
+    `due(k, first=k)` is true at the k-th step first.
     All of them may be called any number of times.
     """
 
     t: Any
     total: Callable[[Tensor], Tensor]
     noise: Callable[[Tensor], Tensor]
-    due: Callable[[int], bool]
+    due: Due
     gradient: Callable[[Tensor], Tensor] = _no_gradient

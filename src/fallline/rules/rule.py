@@ -46,6 +46,8 @@ class Rule:
     """torch's key in param_groups -> the field or fields it stands for, where the names differ."""
     torch_step: ClassVar[bool] = True
     """Whether torch's state holds the count of updates as `step`."""
+    sparse: ClassVar[bool] = False
+    """Whether the rows that a sparse gradient names may be stepped alone, the others left as they are."""
     penalty: ClassVar[str | None] = None
     """The field that penalises weights, which is 0 for parameters that are no weights (`optim.weights_only`)."""
 
@@ -60,6 +62,10 @@ class Rule:
     def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:
         """What to subtract from p at gradient g, and the new state."""
         raise NotImplementedError(f"{type(self).__name__} has no step.")
+
+    def eval_point(self, p: Tensor, state: State) -> Tensor:
+        """The weights to evaluate the model with, where they are not those that gradients are taken at."""
+        return p
 
     def kinds(self) -> dict[str, Kind]:
         """The kind of every hyperparameter by name; a wrapper's own are called `wrapper.field`."""

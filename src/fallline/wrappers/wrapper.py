@@ -47,6 +47,9 @@ class Wrapper(Rule):
     def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:
         return self.rule.step(p, g, state, now)
 
+    def eval_point(self, p: Tensor, state: State) -> Tensor:
+        return self.rule.eval_point(p, state)
+
     def kinds(self) -> dict[str, Kind]:
         own = kinds_of(type(self))
         return self.rule.kinds() | {name: own[field] for name, field in self._own().items()}
