@@ -1,11 +1,14 @@
 """Kinds read from annotations."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Optional
+from typing import Annotated, Any, ClassVar, Optional
 
+import pytest
+
+from fallline.errors import InputError
 from fallline.rules import Range, Rule
 from fallline.rules.kinds import Kind, kinds_of
-from fallline.rules.ranges import Nonnegative
+from fallline.rules.ranges import Count, Nonnegative
 
 
 @dataclass(frozen=True)
@@ -37,3 +40,18 @@ def test_only_floats_may_differ_between_members() -> None:
         "absent",
         "older",
     ]
+
+
+@dataclass(frozen=True)
+class Periodic(Rule):
+    every: Count = 10
+
+
+def test_whole_number_in_range_is_taken() -> None:
+    assert Periodic(every=1).every == 1
+
+
+@pytest.mark.parametrize("every", [0, -1, 1.0, 2.5, True, "3", None])
+def test_what_is_no_whole_number_in_range_is_refused(every: Any) -> None:
+    with pytest.raises(InputError, match="Periodic: every must be a whole number of at least 1; got"):
+        Periodic(every=every)

@@ -3,7 +3,7 @@
 import dataclasses
 import types
 import typing
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from fallline.errors import InputError
@@ -32,6 +32,11 @@ class Kind:
             if not number or value not in self.range:
                 raise InputError(f"{owner}: {name} must be {self.range}; got {value!r}.")
             return float(value)
+        if self.type is int:
+            if not isinstance(value, Integral) or isinstance(value, bool) or value not in self.range:
+                expected = str(self.range).replace("a finite number", "a whole number")
+                raise InputError(f"{owner}: {name} must be {expected}; got {value!r}.")
+            return int(value)
         if typing.get_origin(self.type) is typing.Literal:
             choices = typing.get_args(self.type)
             if value not in choices:

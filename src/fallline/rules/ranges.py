@@ -9,7 +9,7 @@ from fallline.errors import InputError
 
 @dataclass(frozen=True)
 class Range:
-    """The legal values of a `float` field: an interval whose ends may be left out."""
+    """The legal values of a `float` or `int` field: an interval whose ends may be left out."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -53,3 +53,4 @@ Positive = Annotated[float, Range(low=0.0, low_open=True)]
 Fraction = Annotated[float, Range(low=0.0, high=1.0)]
 Decay = Annotated[float, Range(low=0.0, high=1.0, high_open=True)]
 Finite = Annotated[float, Range()]
+Count = Annotated[int, Range(low=1.0)]
