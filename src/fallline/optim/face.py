@@ -57,6 +57,8 @@ def face(rule: type[Rule]) -> type[Optimizer]:
             counted = packed["state"].items()
             kept = {i: {name: x for name, x in state.items() if name != "step"} for i, state in counted}
             packed["state"] = {i: state for i, state in kept.items() if state}
+        elif rule.torch_step is int:
+            packed["state"] = {i: {**state, "step": int(state["step"])} for i, state in packed["state"].items()}
         return packed
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]
