@@ -61,4 +61,5 @@ class Surroundings:
     gradient: Callable[[Sequence[tuple[int, Tensor]]], list[Tensor]] | None = None
 
 
-Executor = Callable[[Sequence[Part], Surroundings], list[Update]]
+Executor = Callable[[Sequence[Part], Surroundings], None]
+"""Makes one step of the parts, in place: their parameters, and the entries of their states."""

@@ -7,13 +7,28 @@ import torch
 from torch import Tensor
 
 from fallline.errors import InputError
-from fallline.executors import Executor, Part, Surroundings, foreach, initial_state, reference
+from fallline.executors import (
+    Compiled,
+    Executor,
+    Part,
+    Surroundings,
+    apart,
+    foreach,
+    in_place,
+    initial_state,
+    reference,
+)
 from fallline.optim.groups import group_values, rule_of
 from fallline.randomness import torch_stream
 from fallline.rules import Rule, State
 from fallline.suggestions import unknown
 
-EXECUTORS: dict[str, Executor] = {"auto": foreach, "reference": reference, "foreach": foreach}
+EXECUTORS: dict[str, Executor] = {
+    "auto": in_place(foreach),
+    "reference": in_place(reference),
+    "foreach": in_place(foreach),
+    "compiled": Compiled(),
+}
 _SCHEDULER_KEYS = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", "swa_lr")
 
 
@@ -21,9 +36,9 @@ class Optimizer(torch.optim.Optimizer):
     """Trains parameters by a rule, with torch's whole interface: groups, closures, state_dict, schedulers.
 
     `params` are tensors, named tensors or groups of them, as in torch; a group may set any hyperparameter
-    under torch's key (`lr`, `betas`), a wrapper's under `wrapper.field`. `executor` is "auto", "reference" or
-    "foreach". `seed` keys the noise of rules that draw any. Raises InputError for a hyperparameter that is
-    unknown or out of range, an unknown executor, and complex parameters.
+    under torch's key (`lr`, `betas`), a wrapper's under `wrapper.field`. `executor` is "auto", "reference",
+    "foreach" or "compiled". `seed` keys the noise of rules that draw any. Raises InputError for a hyperparameter
+    that is unknown or out of range, an unknown executor, and complex parameters.
 
     >>> import torch, fallline as fl
     >>> model = torch.nn.Linear(2, 1)
@@ -86,11 +101,10 @@ class Optimizer(torch.optim.Optimizer):
             noise=self._noise(parts),
             gradient=None if closure is None else lambda points: self._gradient(closure, points),
         )
-        for part, update in zip(parts, EXECUTORS[self.executor](parts, around), strict=True):
-            kept = [_apart(new, p, g) for new, p, g in zip(update.state, part.p, part.g, strict=True)]
-            torch._foreach_sub_(part.p, update.decrement)
-            for p, t, new in zip(part.p, part.t, kept, strict=True):
-                self.state[p].update(new, step=torch.tensor(float(t), dtype=torch.float32))
+        EXECUTORS[self.executor](parts, around)
+        for part in parts:
+            for p, t, state in zip(part.p, part.t, part.state, strict=True):
+                self.state[p].update(state, step=torch.tensor(float(t), dtype=torch.float32))
         return loss
 
     def _parts(self) -> list[Part]:
@@ -120,7 +134,7 @@ class Optimizer(torch.optim.Optimizer):
         t = int(state["step"]) if "step" in state else int(len(state) > 0)
         names = self._names.get(program)
         if names is None or any(name not in state for name in names):
-            initial = _apart(initial_state(rule, p), p)
+            initial = apart(initial_state(rule, p), p)
             names = self._names[program] = list(initial)
             if not rule.core().torch_step and any(name not in state for name in names):
                 t = 0
@@ -179,11 +193,3 @@ class Optimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             for name, value in self.defaults.items():
                 group.setdefault(name, value)
-
-
-def _apart(state: State, *changing: Tensor) -> State:
-    """The state with memory of its own: a rule may remember p or g itself, which are changed in place later."""
-    places = {x.untyped_storage().data_ptr() for x in changing}
-    return {
-        name: value.clone() if value.untyped_storage().data_ptr() in places else value for name, value in state.items()
-    }

@@ -1,0 +1,89 @@
+"""The compiled stages of a rule's step for one kind of parameter, made when they are first needed."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+
+from fallline.executors.capture import Question, capture
+from fallline.rules import Rule, State
+
+_PROBE = torch.Size([3])
+_EXAMPLE = torch.Size([64])
+Backend = Callable[[GraphModule, Sequence[Tensor]], Callable[..., Any]]
+
+
+def inductor(graph: GraphModule, examples: Sequence[Tensor]) -> Callable[..., Any]:
+    """torch's compiler, without guards: the caller vouches for types and ranks, and sizes are free."""
+    try:
+        compiled: Callable[..., Any] = torch._inductor.standalone_compile(graph, list(examples))
+    except Exception as error:
+        # A machine without a compiler trains as well, only slower.
+        warnings.warn(
+            f"torch cannot compile here, so optimizers run uncompiled: {type(error).__name__}: "
+            f"{str(error).strip().partition(chr(10))[0]} (Install a C++ compiler such as g++, or choose "
+            "executor='foreach' to silence this.)",
+            stacklevel=2,
+        )
+        return graph
+    return compiled
+
+
+def uncompiled(graph: GraphModule, examples: Sequence[Tensor]) -> Callable[..., Any]:
+    """The captured graph as it is, operation by operation."""
+    return graph
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A stage that can be called; the words are those of `capture.Stage`."""
+
+    asks: Question | None
+    scalars: Callable[..., Sequence[Tensor]]
+    elements: Callable[..., Sequence[Tensor]]
+
+
+class Kernels:
+    """The stages of a rule for parameters of one kind: of any size where the rule does not see matrices."""
+
+    def __init__(self, rule: Rule, p: Tensor, g: Tensor, state: State, any_size: bool, backend: Backend) -> None:
+        self._rule = rule
+        self._any_size = any_size
+        self._backend = backend
+        # What has the parameter's shape is told apart from numbers on a parameter that could not be one.
+        probe = rule.init(p.new_zeros(_PROBE)) if any_size else {}
+        self.shaped = frozenset(name for name, entry in probe.items() if entry.shape == _PROBE)
+        if any_size:
+            p, g = p.new_ones(_EXAMPLE), g.new_ones(_EXAMPLE)
+            state = {n: x.new_ones(_EXAMPLE) if n in self.shaped else torch.ones_like(x) for n, x in state.items()}
+        self._example = p.detach(), g, state
+        self._made: dict[Any, list[tuple[dict[tuple[int, int], bool], Kernel]]] = {}
+
+    def after(self, answers: Sequence[Tensor], due: Callable[..., bool]) -> Kernel:
+        """The stage that follows these answers, among those made for what is due now."""
+        alike = self._made.setdefault(tuple((answer.dtype, answer.dim()) for answer in answers), [])
+        for asked, kernel in alike:
+            if all(due(k, first) == then for (k, first), then in asked.items()):
+                return kernel
+        alike.append(self._make(answers, due))
+        return alike[-1][1]
+
+    def _make(self, answers: Sequence[Tensor], due: Callable[..., bool]) -> tuple[dict[tuple[int, int], bool], Kernel]:
+        asked: dict[tuple[int, int], bool] = {}
+
+        def recorded(k: int, first: int = 1) -> bool:
+            asked[k, first] = due(k, first)
+            return asked[k, first]
+
+        p, g, state = self._example
+        examples = [torch.ones_like(p, dtype=a.dtype) if a.dim() else torch.ones_like(a) for a in answers]
+        stage = capture(self._rule, p, g, state, examples, recorded, self._any_size)
+        inputs = [node.meta["val"] for node in stage.elements.graph.nodes if node.op == "placeholder"]
+        elements = (
+            uncompiled(stage.elements, inputs) if stage.asks == "noise" else self._backend(stage.elements, inputs)
+        )
+        return asked, Kernel(stage.asks, stage.scalars, elements)
