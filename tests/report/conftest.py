@@ -64,6 +64,33 @@ class Studies:
         """The same with a target that was asked for: the second metric's."""
         return self._conditions("aimed", target="train_largest_absolute_error<=2")
 
+    @cached_property
+    def many(self) -> StudyResults:
+        """Fourteen conditions with two learning rates each."""
+        x = torch.linspace(-1, 1, 64)[:, None]
+        problem = fl.Problem(
+            model=lambda: torch.nn.Linear(1, 1), loss=torch.nn.functional.mse_loss, train=(x, 3 * x), name="line"
+        )
+        strengths = [0, *(0.5 * i for i in range(1, 14))]
+        return self.run(
+            "many", problem, ["sgd", "momentum"], lrs=[0.05, 0.1], vary={"l2": strengths}, epochs=9, seeds=1
+        )
+
+    @cached_property
+    def one_rate(self) -> StudyResults:
+        """One learning rate for each optimizer, one of which diverges, and two conditions."""
+        return self.run(
+            "one_rate", "linear", ["sgd:lr=1e4", "adam"], lrs=[0.1], vary={"l1": [0, 0.1]}, epochs=1, seeds=2
+        )
+
+    @cached_property
+    def recorded(self) -> StudyResults:
+        """Two problems under two conditions with all diagnostics."""
+        return self.run(
+            "recorded", ["linear", "cubic"], ["sgd", "adam"], lrs=[0.01], vary={"l2": [0, 0.1]}, epochs=1, seeds=2,
+            diagnostics="all",
+        )  # fmt: skip
+
     def _conditions(self, name, **changes) -> StudyResults:
         x = torch.linspace(-1, 1, 64)[:, None]
         problem = fl.Problem(

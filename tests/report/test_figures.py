@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 import fallline as fl
 from fallline.errors import InputError
@@ -110,3 +111,48 @@ def test_figures_leave_pyplot_alone(studies, tmp_path):
 def test_folders_are_made_and_nothing_else_is_left_in_them(studies, tmp_path):
     figures.save_curves(studies.digits, tmp_path / "deep" / "er" / "curves.png")
     assert [path.name for path in (tmp_path / "deep" / "er").iterdir()] == ["curves.png"]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures drawn in place of files written."""
+    kept = []
+    monkeypatch.setattr(figures, "save", lambda figure, path: kept.append(figure))
+    return kept
+
+
+def texts(figure):
+    return " ".join(text.get_text() for text in figure.findobj(Text))
+
+
+@pytest.mark.parametrize("save", SAVERS)
+def test_of_many_conditions_the_best_are_drawn_on_one_scale_and_the_rest_is_counted(studies, drawn, tmp_path, save):
+    save(studies.many, tmp_path / "figure.png")
+    axes = drawn[0].axes
+    assert len(axes) == 12
+    assert len({ax.get_ylim() for ax in axes}) == 1
+    best = list(dict.fromkeys(row.factors["l2"] for row in studies.many.ranking))[:12]
+    strengths = [float(ax.get_title(loc="left").removeprefix("line, l2=")) for ax in axes]
+    assert strengths == sorted(best)
+    assert "12 of 14 panels: those with the best results" in texts(drawn[0])
+
+
+@pytest.mark.parametrize("save", SAVERS)
+def test_problems_have_scales_of_their_own(studies, drawn, tmp_path, save):
+    save(studies.two_problems, tmp_path / "figure.png")
+    assert len({ax.get_ylim() for ax in drawn[0].axes}) == 2
+    assert "panels" not in texts(drawn[0])
+
+
+def test_where_one_rate_was_tried_the_final_losses_are_drawn_row_by_row(studies, drawn, tmp_path):
+    figures.save_sensitivity(studies.one_rate, tmp_path / "figure.png")
+    (ax,) = drawn[0].axes
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["adam, lr=0.1, l1=0", "adam, lr=0.1, l1=0.1", "sgd, lr=1e+04, l1=0", "sgd, lr=1e+04, l1=0.1"]
+    points = [line for line in ax.lines if line.get_marker() == "o"]
+    finals = [sorted(run.final("validation_loss") for run in row.winners) for row in studies.one_rate.ranking[:2]]
+    assert [sorted(line.get_xdata()) for line in points[:2]] == finals
+    assert sum(line.get_marker() == "x" for line in ax.lines) == 2
+    assert "2 of 2" in texts(drawn[0])
+    assert "no optimizer was tried with two learning rates" in texts(drawn[0])
+    assert "learning rate" not in ax.get_xlabel()

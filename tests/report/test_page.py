@@ -156,10 +156,7 @@ document.title = "clicked " + (wrong.length ? wrong.join("; ") : "without error"
 @pytest.mark.parametrize("name", ["digits", "all_diverged", "nothing"])
 def test_a_browser_draws_the_charts_and_every_button_works(studies, tmp_path, name):
     results = replace(studies.digits, records=()) if name == "nothing" else getattr(studies, name)
-    file = tmp_path / "report.html"
-    file.write_text(page.page_text(results).replace("</body>", CLICKS), encoding="utf-8")
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", file.as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    dom = rendered(page.page_text(results).replace("</body>", CLICKS), tmp_path)
     assert "<title>clicked without error</title>" in dom
     drawn = re.sub(r"<script.*?</script>", "", dom, flags=re.DOTALL)
     assert (drawn.count('class="main-svg"') >= 2) == (name != "nothing")
@@ -168,3 +165,35 @@ def test_a_browser_draws_the_charts_and_every_button_works(studies, tmp_path, na
         seeds = sum(len(row.winners) for row in results.ranking)
         assert drawn.count('class="trace scatter') >= 2 * medians + seeds
         assert "&lt;/script&gt;&lt;b&gt;" in drawn
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine to render the page with")
+def test_a_browser_draws_twelve_panels_on_one_scale_and_all_at_a_click(studies, tmp_path):
+    told = """<script>
+const shown = () => [...document.querySelectorAll("#curve-charts .chart")];
+const first = shown().length, scales = new Set(shown().map((box) => box.layout.yaxis.range.join()));
+[...document.querySelectorAll("#tried-controls button")].find((button) => button.textContent === "all 14").click();
+const tried = document.querySelectorAll("#tried-charts .chart").length;
+document.title = [first, scales.size, shown().length, tried].join(" ");
+</script></body>"""
+    assert sum(panel["atFirst"] for panel in data_of(page.page_text(studies.many))["panels"]) == 12
+    assert "<title>12 1 14 14</title>" in rendered(page.page_text(studies.many).replace("</body>", told), tmp_path)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine to render the page with")
+def test_a_browser_draws_noise_scale_and_sharpness(studies, tmp_path):
+    html = page.page_text(studies.recorded)
+    dom = rendered(html.replace("</body>", CLICKS), tmp_path)
+    assert "<title>clicked without error</title>" in dom
+    for name in ("noise_scale", "sharpness"):
+        charts = dom[dom.index(f'id="inside-{name}"') :]
+        charts = charts[: charts.index("</section>")].split("<h3>")[0]
+        assert charts.count('class="trace scatter') >= 2 * 3 * 2
+        assert charts.count('class="js-fill"') >= 2 * 2
+
+
+def rendered(html, folder):
+    file = folder / "report.html"
+    file.write_text(html, encoding="utf-8")
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}", file.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout

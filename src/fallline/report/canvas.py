@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -51,8 +51,8 @@ STYLE: Any = {
 RESOLUTION = 160
 WIDTH, WIDE = 10.0, 12.0
 HEAD, BETWEEN = 0.72, 0.95
-LINE = 0.13
-"""Inches: a figure of one column and of two, above the panels and between them, a line of divergences."""
+LINE, TITLE_LINE = 0.13, 0.19
+"""Inches: a figure of one column and of two, above the panels and between them, a line of divergences, of a title."""
 UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 """Equal studies give equal files."""
 
@@ -108,21 +108,32 @@ def grid(count: int, height: float, names: int, band: float = 0.0) -> "tuple[Fig
     return figure, axes
 
 
-def loss_scale(axes: "Axes", values: Sequence[float]) -> None:
+def title_width(count: int) -> int:
+    """How many characters of a title have room above one of so many panels."""
+    return 80 if count == 1 else 46
+
+
+def room_for(titles: Iterable[str]) -> float:
+    """The height in inches that the longest title's lines beyond the first take."""
+    return TITLE_LINE * max(title.count("\n") for title in titles)
+
+
+def loss_scale(axes: "Axes", values: Sequence[float], along: Literal["x", "y"] = "y") -> None:
     """Limits and scale for losses: logarithmic where all are above 0, and next to it where some are 0."""
     if not values:
         return
+    set_scale, set_limits = getattr(axes, f"set_{along}scale"), getattr(axes, f"set_{along}lim")
     low, high = min(values), max(values)
     if low > 0:
-        axes.set_yscale("log")
+        set_scale("log")
         margin = max((high / low) ** 0.05, 1.02)
-        axes.set_ylim(low / margin, high * margin)
+        set_limits(low / margin, high * margin)
     elif low == 0 and high > 0:
-        axes.set_yscale("symlog", linthresh=min(value for value in values if value > 0))
-        axes.set_ylim(0, high * 1.1)
+        set_scale("symlog", linthresh=min(value for value in values if value > 0))
+        set_limits(0, high * 1.1)
     else:
         margin = 0.05 * (high - low) or 1.0
-        axes.set_ylim(low - margin, high + margin)
+        set_limits(low - margin, high + margin)
 
 
 def drawable(values: Iterable[float]) -> Array:

@@ -1,6 +1,7 @@
 """One panel of loss curves: every seed thin, the median bold, each line named at its end."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,13 @@ NAME_HEIGHT = 0.18
 """Inches."""
 
 
-def draw_curves(ax: "Axes", panel: Panel, styles: dict[str, Look], with_values: bool) -> None:
-    """Draw the curves of the quantity that selected; `with_values` names lines with their hyperparameters too."""
+def draw_curves(
+    ax: "Axes", panel: Panel, styles: dict[str, Look], title: str, scale: Sequence[float], with_values: bool
+) -> None:
+    """Draw the curves of the quantity that selected, on a scale with room for some values.
+
+    `with_values` names lines with their hyperparameters too.
+    """
     from matplotlib.ticker import MaxNLocator
 
     quantity = panel.selected_on
@@ -36,12 +42,12 @@ def draw_curves(ax: "Axes", panel: Panel, styles: dict[str, Look], with_values: 
         if not math.isfinite(row.score):
             name = f"x {row.optimizer}"
         ends.append((row.score, shortened(name, 32 if with_values else 22), look.color))
-    loss_scale(ax, _shown_values(panel))
+    loss_scale(ax, scale)
     ax.set_xlim(0, max(run.curve["step"][-1] for row in panel.rows for run in row.winners) or 1)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("step")
     ax.set_ylabel(quantity_text(quantity))
-    ax.set_title(shortened(panel.title, 60))
+    ax.set_title(title)
     plain_ticks(ax)
     label_ends(ax, ends, NAME_HEIGHT / height_of(ax))
 
@@ -54,7 +60,7 @@ def _draw_seed(ax: "Axes", run: Record, quantity: str, color: str) -> None:
         ax.plot(run.curve["step"][kept[-1]], y[kept[-1]], "x", color=color, markersize=6, markeredgewidth=1.5)
 
 
-def _shown_values(panel: Panel) -> list[float]:
+def shown_values(panel: Panel) -> list[float]:
     """The values that set the axis: a run that diverged goes out at the top and hides nothing of the others."""
     runs = [run for row in panel.rows for run in row.winners]
     steady = [run for run in runs if not run.diverged] or runs

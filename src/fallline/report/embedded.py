@@ -6,7 +6,9 @@ from typing import Any
 
 from fallline.plain import finite
 from fallline.report.colors import looks
-from fallline.report.panels import Panel, panels
+from fallline.report.inside import best_rows
+from fallline.report.measures import Measure, measured, measured_curve
+from fallline.report.panels import Panel, condition, foremost, panels
 from fallline.report.series import median_curve, tried_values, tuned_numbers
 from fallline.report.words import quantity_text, setting_text
 from fallline.study import Record, Row, StudyResults
@@ -21,6 +23,7 @@ def embedded(results: StudyResults) -> str:
 
 def _document(results: StudyResults) -> dict[str, Any]:
     shown = panels(results)
+    first = foremost(shown)
     styles = looks(optimizer.label for optimizer in results.specification.optimizers)
     return {
         "looks": {
@@ -28,7 +31,12 @@ def _document(results: StudyResults) -> dict[str, Any]:
             for label, look in styles.items()
         },
         "quantities": _quantities(shown),
-        "panels": [_panel(panel) for panel in shown],
+        "panels": [_panel(panel, panel in first) for panel in shown],
+        "inside": [
+            {"name": measure.column, "problem": problem, **_measure(results, measure, problem)}
+            for measure in measured(results)
+            for problem in dict.fromkeys(panel.problem for panel in shown)
+        ],
     }
 
 
@@ -50,9 +58,11 @@ def _quantities(shown: Iterable[Panel]) -> list[dict[str, Any]]:
     ]
 
 
-def _panel(panel: Panel) -> dict[str, Any]:
+def _panel(panel: Panel, at_first: bool) -> dict[str, Any]:
     return {
         "title": panel.title,
+        "problem": panel.problem,
+        "atFirst": at_first,
         "selectedOn": panel.selected_on,
         "selectedText": quantity_text(panel.selected_on),
         "rows": [_row(row) for row in panel.rows],
@@ -76,6 +86,21 @@ def _run(record: Record, columns: Iterable[str]) -> dict[str, Any]:
         "diverged": record.outcome.cause if record.diverged else None,
         "step": record.curve["step"],
         "columns": {name: record.curve[name] for name in columns},
+    }
+
+
+def _measure(results: StudyResults, measure: Measure, problem: str) -> dict[str, Any]:
+    rows = best_rows([row for row in results.ranking if row.problem == problem])
+    return {
+        "text": f"{measure.name.lower()} ({measure.unit})",
+        "rows": [
+            {
+                "optimizer": row.optimizer,
+                "values": setting_text({**row.tuned, **condition(results, row)}),
+                **vars(measured_curve(row.winners, measure.column)),
+            }
+            for row in rows
+        ],
     }
 
 

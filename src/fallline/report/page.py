@@ -13,7 +13,8 @@ from typing import Any
 from fallline.files import write_whole
 from fallline.report.colors import looks
 from fallline.report.embedded import embedded
-from fallline.report.inside import diagnosed, inside_notes, save_layers
+from fallline.report.inside import diagnosed, found_notes, full_name, save_layers
+from fallline.report.measures import SAID, measure_text, measured, stable_below
 from fallline.report.method import headline, method
 from fallline.report.notes import diverged_members, ranking_notes, tried, unfinished_note
 from fallline.report.panels import condition
@@ -21,6 +22,8 @@ from fallline.report.tables import places, quantity_cells, reported, steps_text
 from fallline.report.words import listed, quantity_text, setting_parts, setting_text
 from fallline.study import StudyResults
 from fallline.training import Ending
+
+SCRIPT = ("charts.js", "curves.js", "tried.js", "inside.js", "page.js")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,10 @@ def page_text(results: StudyResults) -> str:
         rankings=[_ranking(results, problem) for problem in problems],
         members=len(results.records),
         stopped=sum(record.outcome.ending is Ending.STOPPED for record in results.records),
-        inside=inside_notes(results, results.ranking),
+        inside=found_notes(results, results.ranking),
+        measures=measured(results),
+        measured_said=SAID,
+        ends=_ends(results),
         layers=_picture(results),
         diverged=[
             {
@@ -101,7 +107,7 @@ def page_text(results: StudyResults) -> str:
         plan=list(_flat(results.plan)),
         specification=json.dumps(results.specification.model_dump(mode="json"), indent=2, ensure_ascii=False),
         style=Markup(_part("page.css")),
-        script=Markup(_part("page.js")),
+        script=Markup(_script()),
         plotly=Markup(get_plotlyjs()),
         data=Markup(embedded(results)),
     )
@@ -135,6 +141,21 @@ def _ranking(results: StudyResults, problem: str) -> Ranking:
     )
 
 
+def _ends(results: StudyResults) -> list[Entry]:
+    """Where noise scale and sharpness ended, row by row."""
+    styles = looks(optimizer.label for optimizer in results.specification.optimizers)
+    measures = measured(results)
+    entries = []
+    for row in results.ranking:
+        cells = [
+            Cell(f"{measure.name.lower()} ({measure.unit})", *measure_text(row, measure.column)) for measure in measures
+        ]
+        if any(measure.column == "sharpness" for measure in measures):
+            cells.append(Cell("2 / sharpness (learning rate)", stable_below(row)))
+        entries.append(Entry(full_name(results, row), styles[row.optimizer].color, tuple(cells)))
+    return entries if measures else []
+
+
 def _picture(results: StudyResults) -> str | None:
     """The picture of the diagnostics as a data address, where there are any."""
     if not diagnosed(results):
@@ -162,6 +183,12 @@ def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
             yield title, "; ".join(map(str, item))
         elif item is not None and name != "command":
             yield title, str(item)
+
+
+def _script() -> str:
+    """The parts of the page's script in one function, so that none of its names is the page's."""
+    parts = "\n".join(map(_part, SCRIPT))
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 def _part(name: str) -> str:

@@ -1,13 +1,15 @@
 """Panels: the parts of a study within which optimizers are compared with each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fallline.report.words import setting_text
+from fallline.report.words import filled, setting_parts
 from fallline.study import Record, Row, StudyResults
 
 CONDITIONS = ("problem", "factors", "schedule", "batch_size")
+MOST = 12
+"""How many panels are shown together."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,20 @@ class Panel:
     @property
     def title(self) -> str:
         """The problem, and what tells this panel from the others of the problem."""
-        told = setting_text(self.condition)
-        return f"{self.problem}, {told}" if told else self.problem
+        return ", ".join(self._parts)
+
+    def wrapped_title(self, width: int) -> str:
+        """The title in lines of at most so many characters."""
+        return filled(self._parts, width)
 
     @property
     def selected_on(self) -> str:
         """The quantity that chose the values of all rows."""
         return self.rows[0].selected_on
+
+    @property
+    def _parts(self) -> list[str]:
+        return [self.problem, *setting_parts(self.condition)]
 
 
 def panels(results: StudyResults) -> list[Panel]:
@@ -47,6 +56,26 @@ def panels(results: StudyResults) -> list[Panel]:
         )
         for key, found in rows.items()
     ]
+
+
+def foremost(found: Sequence[Panel], most: int = MOST) -> list[Panel]:
+    """Of many panels those that hold the best results, as many of each problem as there is room for; in their order."""
+    places = []
+    for i, panel in enumerate(found):
+        better = [other for other in found if other.problem == panel.problem and _best(other) < _best(panel)]
+        places.append((len(better), i))
+    return [found[i] for i in sorted(i for _, i in sorted(places)[:most])]
+
+
+def foremost_rows(rows: Sequence[Row], most: int) -> list[Row]:
+    """Of a ranking's rows the best of every optimizer on every problem, and the next best while there is room; in
+    their order.
+    """
+    places: list[tuple[bool, int, int]] = []
+    for i, row in enumerate(rows):
+        before = [other for other in rows[:i] if other.problem == row.problem]
+        places.append((any(other.optimizer == row.optimizer for other in before), len(before), i))
+    return [rows[i] for i in sorted(i for _, _, i in sorted(places)[:most])]
 
 
 def condition(results: StudyResults, row: Row) -> dict[str, Any]:
@@ -66,3 +95,7 @@ def condition(results: StudyResults, row: Row) -> dict[str, Any]:
 
 def _key(owner: Any) -> str:
     return repr([owner[name] for name in CONDITIONS])
+
+
+def _best(panel: Panel) -> float:
+    return panel.rows[0].score

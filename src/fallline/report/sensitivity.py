@@ -24,25 +24,39 @@ def diverging(panel: Panel) -> list[str]:
     ]
 
 
-def draw_sensitivity(ax: "Axes", panel: Panel, styles: dict[str, Look]) -> None:
-    """Draw medians as lines, seeds as points, the chosen values ringed, and divergences in a band above."""
+def compares_rates(panel: Panel) -> bool:
+    """Whether some optimizer was tried with two learning rates or more."""
+    return any(len(tried_values(panel, row, "lr")) > 1 for row in panel.rows)
+
+
+def final_values(panel: Panel) -> list[float]:
+    """The final losses of the runs drawn, of those that did not diverge."""
+    finals = [
+        run.final(panel.selected_on) for row in panel.rows for t in tried_values(panel, row, "lr") for run in t.runs
+    ]
+    return [value for value in finals if math.isfinite(value)]
+
+
+def draw_sensitivity(ax: "Axes", panel: Panel, styles: dict[str, Look], title: str, scale: Sequence[float]) -> None:
+    """Draw medians as lines, seeds as points, the chosen values ringed, and divergences in a band above, on a scale
+    with room for some values.
+    """
     tried = {row.optimizer: tried_values(panel, row, "lr") for row in panel.rows}
     for row in reversed(panel.rows):
         _draw_tried(ax, row, tried[row.optimizer], styles[row.optimizer])
-    finals = [run.final(panel.selected_on) for points in tried.values() for t in points for run in t.runs]
     ax.set_xscale("log")
     rates = [t.value for points in tried.values() for t in points]
     if rates:
         ax.set_xlim(min(rates) / 1.6, max(rates) * 1.6)
-    loss_scale(ax, [value for value in finals if math.isfinite(value)])
+    loss_scale(ax, scale)
     plain_ticks(ax)
     ax.set_xlabel("learning rate")
     ax.set_ylabel(f"final {quantity_text(panel.selected_on)}")
     gone = diverging(panel)
     _draw_divergences(ax, [(styles[name], tried[name]) for name in gone])
-    ax.set_title(shortened(panel.title, 60), y=1.0, pad=6 + 72 * LINE * len(gone))
+    ax.set_title(title, y=1.0, pad=6 + 72 * LINE * len(gone))
     _draw_legend(ax, panel, styles)
-    if not any(map(math.isfinite, finals)):
+    if not final_values(panel):
         ax.set_yticks([])
         told = "every run diverged" if rates else "no learning rate was set"
         ax.text(0.5, 0.5, told, transform=ax.transAxes, ha="center", color=FAINT)

@@ -104,6 +104,23 @@ def listed(items: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def filled(parts: Iterable[str], width: int) -> str:
+    """Parts with commas between them, in lines of at most so many characters; a part that is longer loses its middle.
+
+    >>> filled(["digits", "dropout=0.5", "l1=0.001"], 20)
+    'digits, dropout=0.5,\\nl1=0.001'
+    """
+    lines: list[str] = []
+    whole = [_without_middle(part, width - 1) for part in parts]
+    for i, part in enumerate(whole):
+        text = part if i == len(whole) - 1 else f"{part},"
+        if lines and len(lines[-1]) + 1 + len(text) <= width:
+            lines[-1] += f" {text}"
+        else:
+            lines.append(text)
+    return "\n".join(lines)
+
+
 def shortened(text: str, most: int) -> str:
     """Text of at most so many characters.
 
@@ -111,3 +128,8 @@ def shortened(text: str, most: int) -> str:
     'mome…'
     """
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _without_middle(text: str, most: int) -> str:
+    end = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - 1 - end]}…{text[-end:]}"
