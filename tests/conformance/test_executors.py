@@ -1,15 +1,18 @@
 """Every rule in every form through every executor, one step at a time."""
 
 import itertools
+import re
 
 import pytest
 import torch
 
+from fallline.errors import InputError
 from fallline.executors import foreach, reference
 from fallline.proof.members import hold, members_apart
 from fallline.proof.trials import alone, copy_of, moments, surroundings
-from fallline.rules import Rule
-from tests.conformance.variants import EXPORTED, WRAPPERS, forms, wrappers_of
+from fallline.rules import SGD, Rule
+from fallline.wrappers import Wrapper
+from tests.conformance.variants import EXPORTED, WRAPPERS, forms, fullest, refused, wrappers_of
 
 DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 FORMS = pytest.mark.parametrize("rule", forms())
@@ -23,8 +26,42 @@ def test_every_exported_rule_has_a_form() -> None:
 def test_every_exported_wrapper_has_a_form_around_every_rule_and_every_wrapper() -> None:
     nestings = {tuple(wrappers_of(case.values[0])) for case in forms()}
     around = {(*wrappers_of(case.values[0]), type(case.values[0].core())) for case in forms()}
-    assert {(wrapper, rule) for wrapper in WRAPPERS.values() for rule in EXPORTED.values()} <= around
-    assert set(itertools.permutations(WRAPPERS.values(), 2)) <= nestings
+    pairs = itertools.product(WRAPPERS.values(), EXPORTED.values())
+    assert {(wrapper, rule) for wrapper, rule in pairs if not refused(wrapper, rule)} <= around
+    pairs = itertools.permutations(WRAPPERS.values(), 2)
+    assert {(outer, inner) for outer, inner in pairs if not refused(outer, inner)} <= nestings
+
+
+REFUSED = [
+    pytest.param(wrapper, rule, id=f"{wrapper.__name__}-{rule.__name__}")
+    for wrapper in WRAPPERS.values()
+    for rule in (*EXPORTED.values(), *WRAPPERS.values())
+    if refused(wrapper, rule)
+]
+
+
+@pytest.mark.parametrize(("wrapper", "rule"), REFUSED)
+def test_what_a_rule_refuses_is_refused_at_any_depth_with_its_reason(wrapper: type[Wrapper], rule: type[Rule]) -> None:
+    made = rule(SGD()) if issubclass(rule, Wrapper) else rule()
+    why = re.escape(f"{wrapper.__name__} cannot stand around {rule.__name__}: {rule.refuses[wrapper.name]}")
+    with pytest.raises(InputError, match=why):
+        wrapper(made)
+    between = next(
+        other
+        for other in WRAPPERS.values()
+        if other not in (wrapper, rule)
+        and not refused(other, rule)
+        and not refused(wrapper, other)
+        and fullest(other, made)
+    )
+    with pytest.raises(InputError, match=why):
+        wrapper(fullest(between, made)[0])
+
+
+def test_refusals_name_wrappers() -> None:
+    names = {wrapper.name for wrapper in WRAPPERS.values()}
+    for rule in (*EXPORTED.values(), *WRAPPERS.values()):
+        assert rule.refuses.keys() <= names
 
 
 @DTYPES

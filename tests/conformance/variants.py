@@ -9,7 +9,7 @@ import torch
 
 from fallline import rules, wrappers
 from fallline.errors import InputError
-from fallline.proof.trials import describe, other_values, variants
+from fallline.proof.trials import describe, variants
 from fallline.rules import Rule
 from fallline.rules.kinds import kinds_of
 from fallline.wrappers import Wrapper
@@ -31,8 +31,9 @@ _NOT_THE_FORMULA = ("params", "foreach", "capturable", "differentiable", "fused"
 
 
 def forms() -> list[Any]:
-    """Every rule with its switches on and off, its optional floats absent and present, bare and in each wrapper;
-    every wrapper in each form of its own and in each other wrapper, the rules taking turns inside.
+    """Every rule with its switches on and off, its optional floats absent and present, bare and in each wrapper that
+    it takes; every wrapper in each form of its own and in each other wrapper that it takes, the rules taking turns
+    inside.
     """
     bare = [form for rule in EXPORTED.values() for form in variants(rule())]
     wrapped = [made for form in bare for wrapper in WRAPPERS.values() for made in fullest(wrapper, form)]
@@ -54,12 +55,22 @@ def forms() -> list[Any]:
 
 
 def fullest(wrapper: type[Wrapper], rule: Rule) -> list[Wrapper]:
-    """The wrapper around the rule with all its optional floats present, where it takes the rule."""
-    optional = {name: kind for name, kind in kinds_of(wrapper).items() if kind.is_float and kind.optional}
+    """The wrapper around the rule, where it takes the rule, with its whole numbers and all its optional floats 2: what
+    is done every so many steps is then done, and left out, within the steps of a test, and a limit is met by some
+    gradients.
+    """
+    kinds = kinds_of(wrapper).items()
+    values: dict[str, Any] = {name: 2 for name, kind in kinds if kind.type is int}
+    values |= {name: 2.0 for name, kind in kinds if kind.is_float and kind.optional}
     try:
-        return [wrapper(rule, **{name: other_values(None, kind)[0] for name, kind in optional.items()})]
+        return [wrapper(rule, **values)]
     except InputError:
         return []
+
+
+def refused(wrapper: type[Wrapper], rule: type[Rule]) -> bool:
+    """Whether a rule, or a wrapper, declares that the wrapper cannot stand around it."""
+    return wrapper.name in rule.refuses
 
 
 def wrappers_of(rule: Rule) -> list[type[Rule]]:
@@ -106,9 +117,10 @@ def _keyword_variants(optimizer: Any) -> list[dict[str, Any]]:
         elif default == 0:
             switches[name] = [0.0, 0.1]
         elif isinstance(default, tuple):
-            others.append({name: tuple(0.7 * x for x in default)})
+            others += [{name: tuple(factor * x for x in default)} for factor in (0.7, 1.3)]
         else:
-            others.append({name: 0.7 * default})
+            # What begins at the millionth step is moved to where a test gets.
+            others.append({name: 0.7 * default if default < 1e3 else 3.0})
     combined = [
         {name: value for name, value in zip(switches, values, strict=True) if value}
         for values in itertools.product(*switches.values())

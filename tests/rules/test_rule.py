@@ -64,7 +64,7 @@ def test_choice_is_one_of_those_declared() -> None:
 
 
 def test_whole_number_is_checked_by_type() -> None:
-    with pytest.raises(InputError, match=r"every must be of type int; got 2\.5"):
+    with pytest.raises(InputError, match=r"every must be a whole number; got 2\.5"):
         Shaped(every=2.5)
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import types
 import typing
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 from fallline.errors import InputError
@@ -33,7 +33,7 @@ class Kind:
                 raise InputError(f"{owner}: {name} must be {self.range}; got {value!r}.")
             return float(value)
         if self.type is int:
-            if not isinstance(value, Integral) or isinstance(value, bool) or value not in self.range:
+            if not isinstance(value, int) or isinstance(value, bool) or value not in self.range:
                 expected = str(self.range).replace("a finite number", "a whole number")
                 raise InputError(f"{owner}: {name} must be {expected}; got {value!r}.")
             return int(value)

@@ -38,16 +38,23 @@ class Rule:
 
     acts_on: ClassVar[Literal["element", "tensor", "matrix"]] = "element"
     """The smallest piece that the formula needs to see whole; tells executors what may be flattened."""
+    ranks: ClassVar[range] = range(65)
+    """How many dimensions a parameter may have, of the 64 that torch allows."""
+    rounds: ClassVar[bool] = False
+    """Whether the formula computes in bfloat16 inside, so that rounding, which may differ from one kernel of torch to
+    another, is seen in the second digit."""
     search: ClassVar[Mapping[str, LogRange]] = {"lr": LogRange(1e-4, 1.0)}
     """The search space: what a study tries where the user names no values."""
     namesake: ClassVar[str | None] = None
     """The class of torch.optim with the same formula; the torch face takes over its signature and state."""
     torch_groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """torch's key in param_groups -> the field or fields it stands for, where the names differ."""
-    torch_step: ClassVar[bool] = True
-    """Whether torch's state holds the count of updates as `step`."""
+    torch_step: ClassVar[bool | type[int]] = True
+    """Whether torch's state holds the count of updates as `step`; `int` where it is a Python number there."""
     sparse: ClassVar[bool] = False
     """Whether the rows that a sparse gradient names may be stepped alone, the others left as they are."""
+    refuses: ClassVar[Mapping[str, str]] = {}
+    """The wrappers, by name, that can stand around this rule at no depth, and why: a sentence for the user."""
     penalty: ClassVar[str | None] = None
     """The field that penalises weights, which is 0 for parameters that are no weights (`optim.weights_only`)."""
 

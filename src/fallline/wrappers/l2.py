@@ -1,6 +1,6 @@
 """Coupled L2 regularisation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor
@@ -26,4 +26,5 @@ class L2(Wrapper):
     penalty: ClassVar = "weight_decay"
 
     def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:
-        return self.rule.step(p, g + self.weight_decay * p, state, now)
+        elsewhere = replace(now, gradient=lambda q: now.gradient(q) + self.weight_decay * q)
+        return self.rule.step(p, g + self.weight_decay * p, state, elsewhere)

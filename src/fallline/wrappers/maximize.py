@@ -1,6 +1,6 @@
 """Ascent instead of descent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor
@@ -19,6 +19,16 @@ class Maximize(Wrapper):
     """
 
     name: ClassVar = "maximize"
+    refuses: ClassVar = {
+        "cautious": "inside, it turns every step against the gradient, and no element would ever move. "
+        "Write Maximize(Cautious(rule)).",
+        "sam": "inside, it does not turn the way round that SAM goes uphill. Write Maximize(SAM(rule)).",
+    }
+
+    @property
+    def sparse(self) -> bool:  # type: ignore[override]
+        """As the rule inside: rows that a gradient leaves out have no part in what is done to it."""
+        return self.rule.sparse
 
     def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:
-        return self.rule.step(p, -g, state, now)
+        return self.rule.step(p, -g, state, replace(now, gradient=lambda q: -now.gradient(q)))

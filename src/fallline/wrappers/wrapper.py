@@ -17,7 +17,9 @@ _COARSENESS = ("element", "tensor", "matrix")
 class Wrapper(Rule):
     """A rule around another rule, whose state and hyperparameters it hands through.
 
-    Its own hyperparameters are called `name.field` beside those of the rule inside. Its class declares what its
+    Its own hyperparameters are called `name.field` beside those of the rule inside, its own state `name.entry`. What
+    it does to the gradient is done to the one that is handed in; a wrapper that changes the loss itself also changes
+    the further gradients that the rule inside asks for (`now.gradient`). Its class declares what its
     own formula acts on; a wrapper at hand acts on that or what the rule inside does, the coarser of the two.
     """
 
@@ -38,8 +40,11 @@ class Wrapper(Rule):
                 f"{type(self).__name__} is scaled by lr, which {type(self.core()).__name__} lacks. "
                 "Give that rule a field lr."
             )
+        self._refuse_impossible()
         # A piece that is cut for the wrapper must still be whole for the rule inside, and the other way round.
         object.__setattr__(self, "acts_on", max(type(self).acts_on, self.rule.acts_on, key=_COARSENESS.index))
+        object.__setattr__(self, "ranks", self.rule.ranks)
+        object.__setattr__(self, "rounds", self.rule.rounds)
 
     def init(self, p: Tensor) -> State:
         return self.rule.init(p)
@@ -73,6 +78,19 @@ class Wrapper(Rule):
 
     def core(self) -> Rule:
         return self.rule.core()
+
+    def inner(self, state: State) -> State:
+        """The entries of a state that are the rule's inside; the wrapper's own are called `name.entry`."""
+        return {name: value for name, value in state.items() if not name.startswith(f"{self.name}.")}
+
+    def _refuse_impossible(self) -> None:
+        rule = self.rule
+        while True:
+            if why := rule.refuses.get(self.name):
+                raise InputError(f"{type(self).__name__} cannot stand around {type(rule).__name__}: {why}")
+            if not isinstance(rule, Wrapper):
+                return
+            rule = rule.rule
 
     @classmethod
     def _own(cls) -> dict[str, str]:
