@@ -1,10 +1,13 @@
+import inspect
+
 import pytest
 import torch
 from torch import nn
 
 import fallline as fl
+from fallline.problems.load import BUILT_IN
 from fallline.study.contenders import wrappers_of
-from fallline.study.paste import paste_line
+from fallline.study.paste import CROSS_ENTROPY, paste_line
 from fallline.study.specification import OptimizerSpecification
 from tests.study.studies import compare
 
@@ -96,3 +99,47 @@ def test_treatments_and_schedule_are_pasted_too(tmp_path, optimizer, penalise):
     assert all(torch.allclose(a, b, rtol=1e-6) for a, b in zip(*ends, strict=True))
     steps = int(results.records[0].curve["step"][-1])
     assert made.param_groups[0]["lr"] == pytest.approx(0.05 * fl.schedules.Cosine()(3, steps))
+
+
+def test_a_winning_label_smoothing_and_patience_are_in_the_code(tmp_path):
+    best = compare(
+        tmp_path, "digits", ["sgd"], lrs=[0.5], epochs=6, seeds=1, validation=0.9, batch_sizes=[16],
+        vary={"label_smoothing": [0.25], "patience": [1]},
+    ).best()  # fmt: skip
+    model = nn.Linear(64, 10)
+    names = {"torch": torch, "fallline": fl, "model": model}
+    exec(best.code, names)
+    assert names["optimizer"].param_groups[0]["params"] == list(model.parameters())
+    output, target = torch.tensor([[2.0, 0.0, 0.0, 0.0]]), torch.tensor([0])
+    logs = output.log_softmax(dim=1)[0]
+    by_hand = -(0.75 * logs[0] + 0.25 * logs.mean())
+    assert torch.allclose(names["loss_function"](output, target), by_hand)
+    assert best.code.endswith("# as fallline.fit(..., patience=1) does.")
+    assert "Stop after an epoch without a lower validation loss" in best.code
+
+
+def test_a_loss_that_is_not_known_is_named_in_a_comment(tmp_path):
+    digits = fl.problems.load("digits")
+    problem = fl.Problem(model=lambda: nn.Linear(64, 10), loss=nn.CrossEntropyLoss(), train=digits.train, name="own")
+    results = compare(
+        tmp_path, problem, ["sgd"], lrs=[0.1], epochs=1, seeds=1, vary={"label_smoothing": [0.1, 0], "patience": [2]}
+    )
+    codes = {row.factors["label_smoothing"]: results.paste_line(row) for row in results.ranking}
+    for code in codes.values():
+        exec(code, names := {"torch": torch, "fallline": fl, "model": nn.Linear(1, 1)})
+        assert "loss_function" not in names
+        assert "Stop after 2 epochs" in code
+    assert "# Give your loss label_smoothing=0.1, in training alone" in codes[0.1]
+    assert "label_smoothing" not in codes[0]
+
+
+def test_what_is_off_is_not_in_the_code(tmp_path):
+    results = compare(
+        tmp_path, "digits", ["sgd"], lrs=[0.1], epochs=1, seeds=1, vary={"label_smoothing": [0], "patience": [None]}
+    )
+    assert results.best().code == "torch.optim.SGD(model.parameters(), lr=0.1)"
+
+
+def test_the_losses_known_are_torchs_cross_entropy():
+    sources = {name: inspect.getsource(BUILT_IN[name]) for name in BUILT_IN}
+    assert tuple(name for name, source in sources.items() if "loss=cross_entropy" in source) == CROSS_ENTROPY

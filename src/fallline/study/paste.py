@@ -12,8 +12,10 @@ from fallline.optim.groups import group_values
 from fallline.rules import SGD, Rule
 from fallline.study.contenders import BUILT_IN, wrappers_of
 from fallline.study.specification import OptimizerSpecification
-from fallline.training.treatments import penalties, treated
+from fallline.training.treatments import active, penalties, treated
 
+CROSS_ENTROPY = ("digits", "mnist")
+"""The built-in problems whose loss is torch's cross-entropy."""
 _TORCH_SPELLING = {"l2.weight_decay": "weight_decay", "decoupled.weight_decay": "weight_decay"}
 
 
@@ -41,8 +43,12 @@ def paste_lines(
     penalise: str,
     schedule: str,
     steps: int,
+    problem: str | None = None,
 ) -> str:
-    """Python code for an optimizer under treatments and a schedule of so many steps; one line where there are none."""
+    """Python code for an optimizer under treatments and a schedule of so many steps; one line where there are none.
+
+    `problem` is the name that a problem can be loaded by: the loss of a built-in one is known.
+    """
     around = treated(SGD(), factors)
     line = paste_line(optimizer, hyperparameters)
     if wrappers_of(around):
@@ -50,16 +56,43 @@ def paste_lines(
         whole = optimizer.model_copy(update={"wrappers": (*wrappers_of(around), *optimizer.wrappers)})
         rule = _nested(whole, _built_in(optimizer), {**hyperparameters, **outer})
         line = f"fallline.optim.Optimizer({_parameters(penalties(factors), penalise)}, {rule})"
+    more = [*_scheduled(schedule, steps), *_smoothed(factors, problem), *_stopped(factors)]
+    return "\n".join([f"optimizer = {line}", *more]) if more else line
+
+
+def _scheduled(schedule: str, steps: int) -> list[str]:
     if schedule == "constant":
-        return line
+        return []
     call = "schedule(step, {}, losses)" if schedule.startswith("plateau") else "schedule(step, {})"
-    return "\n".join(
-        [
-            f"optimizer = {line}",
-            f"schedule = fallline.schedules.schedule({schedule!r})",
-            f"scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: {call.format(steps)})",
+    return [
+        f"schedule = fallline.schedules.schedule({schedule!r})",
+        f"scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: {call.format(steps)})",
+    ]
+
+
+def _smoothed(factors: Mapping[str, Any], problem: str | None) -> list[str]:
+    smoothing = factors.get("label_smoothing")
+    if not smoothing:
+        return []
+    if problem in CROSS_ENTROPY:
+        return [
+            "# In training alone; evaluations take the loss without smoothing.",
+            f"loss_function = torch.nn.CrossEntropyLoss(label_smoothing={smoothing!r})",
         ]
-    )
+    return [
+        f"# Give your loss label_smoothing={smoothing!r}, in training alone: evaluations took it without smoothing."
+    ]
+
+
+def _stopped(factors: Mapping[str, Any]) -> list[str]:
+    patience = active(factors).get("patience")
+    if patience is None:
+        return []
+    epochs = "an epoch" if patience == 1 else f"{patience:g} epochs"
+    return [
+        f"# Stop after {epochs} without a lower validation loss and put back the weights that had the lowest,",
+        f"# as fallline.fit(..., patience={patience:g}) does.",
+    ]
 
 
 def _parameters(penalised: list[str], penalise: str) -> str:

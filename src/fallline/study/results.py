@@ -41,8 +41,9 @@ class StudyResults:
         planned = {(name, size): total for name, size, total in self.plan.get("lengths", ())}
         longest = int(max(record.curve["step"][-1] for record in row.winners))
         steps = planned.get((row.problem, row.batch_size), longest)
+        source = next(p.source for p in self.specification.problems if p.name == row.problem)
         return paste_lines(
-            optimizer, row.hyperparameters, row.factors, self.specification.penalise, row.schedule, steps
+            optimizer, row.hyperparameters, row.factors, self.specification.penalise, row.schedule, steps, source
         )
 
     def to_json(self) -> dict[str, Any]:
