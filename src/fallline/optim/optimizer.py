@@ -1,10 +1,11 @@
 """Any rule as a `torch.optim.Optimizer`."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fallline.errors import InputError
 from fallline.executors import (
@@ -18,6 +19,7 @@ from fallline.executors import (
     initial_state,
     reference,
 )
+from fallline.optim.evaluation import at_evaluation_point, running
 from fallline.optim.groups import group_values, rule_of
 from fallline.randomness import torch_stream
 from fallline.rules import Rule, State
@@ -106,6 +108,33 @@ class Optimizer(torch.optim.Optimizer):
             for p, t, state in zip(part.p, part.t, part.state, strict=True):
                 self.state[p].update(state, step=torch.tensor(float(t), dtype=torch.float32))
         return loss
+
+    def evaluating(
+        self, model: nn.Module | None = None, batches: Iterable[Any] | None = None
+    ) -> AbstractContextManager[None]:
+        """Lend the parameters at the weights to evaluate the model with, where the rule has other than those it trains
+        (averages, Lookahead, schedule-free rules); they are put back at the end, bit for bit.
+
+        With the model and batches of training data (inputs, or tuples that begin with them) the statistics of its
+        BatchNorm layers are measured anew at these weights, and put back too. Saving the model inside saves these
+        weights. Raises InputError for a step inside.
+
+        >>> import torch, fallline as fl
+        >>> p = torch.zeros(1, requires_grad=True)
+        >>> optimizer = fl.optim.Optimizer([p], fl.wrappers.Average(fl.rules.SGD(lr=1.0), decay=0.5))
+        >>> for _ in range(2):
+        ...     p.grad = torch.full((1,), -3.0)
+        ...     optimizer.step()
+        >>> with optimizer.evaluating():
+        ...     round(p.item(), 6)
+        5.0
+        >>> p.item()
+        6.0
+        """
+        if (model is None) != (batches is None):
+            raise InputError("evaluating() takes a model and batches, or neither.")
+        forward = None if model is None or batches is None else running(model, batches)
+        return at_evaluation_point(self, model, forward)
 
     def _parts(self) -> list[Part]:
         parts: dict[Any, Part] = {}

@@ -1,0 +1,51 @@
+"""BatchNorm's running statistics, measured anew for other weights."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from fallline.randomness import forked
+
+
+def measure_statistics(model: nn.Module, forward: Callable[[], object]) -> None:
+    """Set the running statistics of every BatchNorm layer to their plain average over the batches that `forward` runs
+    the model on, in training mode and without gradients, as torch.optim.swa_utils.update_bn does.
+
+    A model without such layers is not run. The modes of all modules and the global generators are put back.
+    """
+    layers = _layers(model)
+    if not layers:
+        return
+    modes = {module: module.training for module in model.modules()}
+    momenta = [layer.momentum for layer in layers]
+    device = next((buffer.device for buffer in layers[0].buffers()), torch.device("cpu"))
+    try:
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None
+        model.train()
+        with torch.no_grad(), forked(device):
+            forward()
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+        for module, training in modes.items():
+            module.training = training
+
+
+@contextmanager
+def statistics_kept(model: nn.Module) -> Iterator[None]:
+    """Put the running statistics of all BatchNorm layers back at the end, bit for bit."""
+    kept = [(buffer, buffer.clone()) for layer in _layers(model) for buffer in layer.buffers(recurse=False)]
+    try:
+        yield
+    finally:
+        for buffer, value in kept:
+            buffer.copy_(value)
+
+
+def _layers(model: nn.Module) -> list[_BatchNorm]:
+    return [m for m in model.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
