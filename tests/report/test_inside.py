@@ -63,6 +63,27 @@ def test_the_report_has_the_sentences_and_the_picture(vanished, tmp_path):
     assert inside.save_layers(vanished, tmp_path / "layers.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_of_more_rows_than_are_drawn_the_best_of_each_optimizer_is_among_them(studies, monkeypatch, tmp_path):
+    kept = []
+    monkeypatch.setattr(inside, "save", lambda figure, path: kept.append(figure))
+    monkeypatch.setattr(inside, "PANELS", 5)
+    inside.save_layers(studies.recorded, tmp_path / "layers.png")
+    (figure,) = kept
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert len(titles) == len(set(titles)) == 5
+    best = inside.best_rows(studies.recorded.ranking)
+    assert {inside.full_name(studies.recorded, row).replace(" (", ", ").rstrip(")") for row in best} <= set(titles)
+    assert any("5 of 8 rows of the ranking" in text.get_text() for text in figure.texts)
+    monkeypatch.setattr(inside, "PANELS", 8)
+    inside.save_layers(studies.recorded, tmp_path / "layers.png")
+    assert not any("of 8 rows" in text.get_text() for text in kept[1].texts)
+
+
+def test_many_runs_in_which_nothing_was_found_are_counted(studies):
+    (said,) = [note for note in inside.found_notes(studies.recorded, studies.recorded.ranking) if "No layer" in note]
+    assert said == "No layer vanishes, explodes, is dead or non-finite in any of the 8 best runs."
+
+
 def test_what_is_compared_beside_optimizers_is_in_the_method_and_the_gap_in_the_table(tmp_path):
     results = fl.compare(
         "digits", ["sgd"], lrs=[0.1], epochs=1, seeds=1, threads=1, progress=False, store=tmp_path / "s",

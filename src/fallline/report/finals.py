@@ -46,7 +46,7 @@ def draw_finals(results: StudyResults, styles: Mapping[str, Look]) -> "Figure":
         _draw(ax, rows, names[problem], styles)
         count = len(every[problem])
         ax.set_title(
-            problem if count <= MOST else f"{problem}: {MOST} of {count} rows, the best of each optimizer first"
+            problem if count <= MOST else f"{problem}: {MOST} of {count} rows, best of each optimizer among them"
         )
         top -= height + FOOT
     return figure

@@ -88,7 +88,7 @@ def save_layers(results: StudyResults, path: str | Path) -> Path:
     recorded = [row for row in results.ranking if record_columns(row.best_record)]
     rows = foremost_rows(recorded, PANELS)
     titles = [_wrapped_name(results, row, title_width(len(rows))) for row in rows]
-    part = f"\n{len(rows)} of {len(recorded)} rows of the ranking: the best of each optimizer, then the next best"
+    part = f"\n{len(rows)} of {len(recorded)} rows of the ranking: the best ones, the best of each optimizer among them"
     with styled():
         figure, axes = grid(len(rows), 3.0, 6, room_for(titles))
         unnamed = [
