@@ -61,8 +61,9 @@ class Keeper:
         if diverged or not loss < self._least:
             return
         self._least = loss
-        state = self.training.model.state_dict()
-        self._best = {n: x.detach().clone() if isinstance(x, Tensor) else x for n, x in state.items()}
+        with self.training.evaluating():
+            state = self.training.model.state_dict()
+            self._best = {n: x.detach().clone() if isinstance(x, Tensor) else x for n, x in state.items()}
         self._about = {"step": str(self.training.done), self.quantity: repr(loss)}
 
     def _losses(self) -> list[float]:

@@ -13,6 +13,7 @@ from fallline.problems.prepared import Prepared
 from fallline.randomness import forked, seed_global
 from fallline.training.batches import Place, batches
 from fallline.training.evaluate import evaluate
+from fallline.training.evaluation_point import lent_for_evaluation
 from fallline.training.gradient import KeyedGradient
 from fallline.training.member import Member
 from fallline.training.starting_point import StartingPoint
@@ -87,8 +88,9 @@ class RepeatableTraining:
         if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
             return math.nan
         data = self.problem.train_part if self.problem.validation is None else self.problem.validation
-        seed_global(self.seed, "evaluation", device=self.problem.device)
-        return evaluate(self.model, self.problem.objective, data)["loss"]
+        with lent_for_evaluation(self.model, self.optimizer, self.problem, self.seed):
+            seed_global(self.seed, "evaluation", device=self.problem.device)
+            return evaluate(self.model, self.problem.objective, data)["loss"]
 
 
 def _ratios(optimizer: torch.optim.Optimizer) -> Sequence[float]:

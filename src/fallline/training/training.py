@@ -4,6 +4,7 @@ import inspect
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from fallline.schedules import Constant
 from fallline.training.batches import Place
 from fallline.training.curve import Curve
 from fallline.training.evaluate import evaluate
+from fallline.training.evaluation_point import lent_for_evaluation, settle_for_evaluation
 from fallline.training.gradient import KeyedGradient
 from fallline.training.member import Member
 from fallline.training.outcome import Ending, Outcome
@@ -83,26 +85,32 @@ class Training:
             group["lr"] = multiplier * rate
 
     def evaluate(self, judged: bool = False) -> None:
-        """Record losses and metrics of every split. A training whose numbers are no longer finite ends here, and
-        where it is `judged` one whose loss is far above its start.
+        """Record losses and metrics of every split, measured at the evaluation point. A training whose numbers are no
+        longer finite ends here, and where it is `judged` one whose loss is far above its start.
         """
         batch_losses = torch.stack(self.losses).double().cpu() if self.losses else None
         row: dict[str, float] = {"step": self.done, "samples": self.samples}
         row["batch_loss"] = math.nan if batch_losses is None else float(batch_losses.mean())
-        seed_global(self.seed, "evaluation", self.member.seed, self.done, self.problem.device)
-        for split, data in self.problem.evaluated.items():
-            for name, value in evaluate(self.model, self.problem.objective, data).items():
-                row[f"{split}_{name}"] = value
-        if self.recording is not None:
-            row |= self.recording.row()
-        self.curve.append(row)
-        self.outcome = self._divergence(batch_losses, row["train_loss"], judged)
-        if self.stopping is not None and self.outcome is None:
-            cause = self.stopping.watch(self.done, row[QUANTITY], self.model)
-            self.outcome = None if cause is None else Outcome(Ending.STOPPED, self.done, cause)
+        broken = self._broken(batch_losses)
+        with self.evaluating():
+            seed_global(self.seed, "evaluation", self.member.seed, self.done, self.problem.device)
+            for split, data in self.problem.evaluated.items():
+                for name, value in evaluate(self.model, self.problem.objective, data).items():
+                    row[f"{split}_{name}"] = value
+            if self.recording is not None:
+                row |= self.recording.row()
+            self.curve.append(row)
+            self.outcome = broken or self._diverged(row["train_loss"], judged)
+            if self.stopping is not None and self.outcome is None:
+                cause = self.stopping.watch(self.done, row[QUANTITY], self.model)
+                self.outcome = None if cause is None else Outcome(Ending.STOPPED, self.done, cause)
         self.losses = []
 
-    def _divergence(self, batch_losses: Tensor | None, train_loss: float, judged: bool) -> Outcome | None:
+    def evaluating(self) -> AbstractContextManager[None]:
+        """Lend the model's weights at the evaluation point, where the rule has one."""
+        return lent_for_evaluation(self.model, self.optimizer, self.problem, self.seed, self.member.seed)
+
+    def _broken(self, batch_losses: Tensor | None) -> Outcome | None:
         if batch_losses is not None and not bool((finite := torch.isfinite(batch_losses)).all()):
             first = int((~finite).nonzero()[0])
             step = self.done - len(batch_losses) + 1 + first
@@ -110,6 +118,9 @@ class Training:
         for name, p in self.model.named_parameters():
             if not bool(torch.isfinite(p).all()):
                 return Outcome(Ending.DIVERGED, self.done, f"{name} was not finite after step {self.done}")
+        return None
+
+    def _diverged(self, train_loss: float, judged: bool) -> Outcome | None:
         if not math.isfinite(train_loss):
             return Outcome(
                 Ending.DIVERGED, self.done, f"the training loss was {_name(train_loss)} after step {self.done}"
@@ -125,11 +136,15 @@ class Training:
         return None
 
     def finish(self) -> None:
-        """Note that the budget is used up, and with early stopping put the best weights back."""
+        """Note that the budget is used up, and leave the model at the evaluation point: with early stopping at that of
+        the best evaluation.
+        """
         self.close()
         outcome = self.outcome or Outcome(Ending.FINISHED, self.done)
         if self.stopping is not None and not outcome.diverged:
             outcome = replace(outcome, restored=self.stopping.restore(self.model))
+        elif not outcome.diverged:
+            settle_for_evaluation(self.model, self.optimizer, self.problem, self.seed, self.member.seed)
         self.outcome = outcome
 
     def close(self) -> None:
