@@ -161,10 +161,10 @@ class Optimizer(torch.optim.Optimizer):
         state: dict[str, Any] = self.state[p]
         # torch keeps no count for some optimizers: with state, they are past the first update.
         t = int(state["step"]) if "step" in state else int(len(state) > 0)
-        names = self._names.get(program)
+        names = self._names.get((program, p.shape))
         if names is None or any(name not in state for name in names):
             initial = apart(initial_state(rule, p), p)
-            names = self._names[program] = list(initial)
+            names = self._names[program, p.shape] = list(initial)
             if not rule.core().torch_step and any(name not in state for name in names):
                 t = 0
             for name in names:
