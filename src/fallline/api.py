@@ -117,6 +117,7 @@ def compare(
     order: Literal["reshuffle", "fixed"] = "reshuffle",
     target: str | None = None,
     evaluate_every: int | None = None,
+    losses_every: int | None = None,
     diagnostics: Literal["none", "layers", "all"] = "none",
     store: str | Path | None = None,
     runner: str = "auto",
@@ -139,8 +140,10 @@ def compare(
 
     `validation` is the fraction of the training rows that selects (default: a fifth); test data are only reported.
     `target` is a condition such as `test_accuracy>=0.97` whose first step is reported. `diagnostics` "layers" records
-    norms, update ratios, dead and saturated units at every evaluation, "all" noise scale and sharpness too. `store` is
-    a folder: one that holds this study is continued; the default is a new folder under `runs/`.
+    norms, update ratios, dead and saturated units at every evaluation, "all" noise scale and sharpness too.
+    `evaluate_every` adds evaluations, `losses_every` keeps the mini-batch loss of every so many-th step in each curve's
+    `losses`, which costs nothing. `store` is a folder: one that holds this study is continued; the default is a new
+    folder under `runs/`.
 
     Raises InputError for bad input before anything is trained.
 
@@ -175,6 +178,7 @@ def compare(
         epochs=DEFAULT_EPOCHS if epochs is None and steps is None else epochs,
         steps=steps,
         evaluate_every=evaluate_every,
+        losses_every=losses_every,
         seeds=seeds,
         seed=seed,
         validation=validation,

@@ -48,6 +48,7 @@ def fit(
     seed: int = 0,
     order: Literal["reshuffle", "fixed"] = "reshuffle",
     evaluate_every: int | None = None,
+    losses_every: int | None = None,
     checkpoint_every: int | str | None = None,
     device: str = "cpu",
     threads: int | None = None,
@@ -64,7 +65,8 @@ def fit(
 
     `factors` maps factors of the problem (`dropout`) and treatments (`l1`, `l2`, `clip_norm`, ...) to values.
     `patience` stops the training after so many epochs without a lower validation loss, and restores the best weights;
-    otherwise the model has the last. `schedule` is text such as `cosine:warmup=0.1`, or a Schedule.
+    otherwise the model has the last. `schedule` is text such as `cosine:warmup=0.1`, or a Schedule. `losses_every`
+    keeps the mini-batch loss of every so many-th step in the curve's `losses`.
 
     `store` is a folder: one that holds this training already is continued, or reported if it had ended; the default is
     a new folder under `runs/`. A checkpoint to go on from is written there every `checkpoint_every`: so many steps, or
@@ -103,6 +105,7 @@ def fit(
         epochs=DEFAULT_EPOCHS if epochs is None and steps is None else epochs,
         steps=steps,
         evaluate_every=evaluate_every,
+        losses_every=losses_every,
         seeds=1,
         seed=seed,
         validation=validation,

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -138,17 +138,46 @@ def test_final_values_are_those_of_the_restored_weights(tmp_path):
     assert stored.outcome == record.outcome
 
 
-def test_a_store_of_the_first_format_can_be_read(tmp_path):
-    results = compare(tmp_path, optimizers=["sgd"])
-    connection = sqlite3.connect(results.folder / "study.sqlite")
+def first_format(folder):
+    connection = sqlite3.connect(folder / "study.sqlite")
     connection.executescript(
-        "ALTER TABLE member DROP COLUMN restored; ALTER TABLE curve DROP COLUMN place; PRAGMA user_version = 1;"
+        "ALTER TABLE member DROP COLUMN restored; ALTER TABLE curve DROP COLUMN place; DROP TABLE losses;"
+        "PRAGMA journal_mode = DELETE; PRAGMA user_version = 1;"
     )
     connection.close()
+
+
+def test_a_store_of_the_first_format_can_be_read_and_is_brought_up_to_date_when_it_is_written_to(tmp_path):
+    results = compare(tmp_path, optimizers=["sgd"])
+    first_format(results.folder)
     assert [r.outcome.restored for r in fl.results(results.folder).records] == [None] * len(results.records)
     with Store.writer(results.folder) as store:
         assert len(store.records()) == len(results.records)
-    assert len(MIGRATIONS) == 2
+        store.add(replace(results.records[0], description={"optimizer": "other"}))
+        assert len(store.records()) == len(results.records) + 1
+    connection = sqlite3.connect(results.folder / "study.sqlite")
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    connection.close()
+
+
+def test_an_old_store_that_is_refused_stays_as_it_is(tmp_path):
+    folder = compare(tmp_path, optimizers=["sgd"]).folder
+    first_format(folder)
+    before = (folder / "study.sqlite").read_bytes()
+    with pytest.raises(InputError, match="holds another study"):
+        compare(tmp_path, optimizers=["adam"])
+    assert (folder / "study.sqlite").read_bytes() == before
+
+
+def test_losses_of_steps_are_stored_printed_and_asked_for_again(tmp_path):
+    given = {"problem": "cubic", "optimizers": ["sgd"], "lrs": [0.1], "seeds": 1, "losses_every": 10, "steps": 25}
+    results = compare(tmp_path, **given, epochs=None)
+    (record,) = fl.results(results.folder).records
+    assert list(record.curve.losses) == [10, 20]
+    assert record.to_json()["losses"] == {"step": [10, 20], "loss": list(record.curve.losses.values())}
+    assert rebuild(results.specification, results.plan, results.environment).budget.losses_every == 10
+    with pytest.raises(InputError, match="losses_every"):
+        compare(tmp_path, store=tmp_path / "other", losses_every=0)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import torch
 import fallline as fl
 from fallline.errors import InputError
 from fallline.study import read_results
+from fallline.study.run import Silent
 from tests.signals import heed_interrupts
 from tests.study.studies import compare, curves, same
 
@@ -18,20 +19,8 @@ def test_an_interrupted_study_goes_on_bit_for_bit(tmp_path):
     class Stop(Exception):
         pass
 
-    class StopsAfterThree:
+    class StopsAfterThree(Silent):
         ended = 0
-
-        def begin(self, members, ended, steps):
-            pass
-
-        def advance(self, steps):
-            pass
-
-        def say(self, message):
-            pass
-
-        def close(self):
-            pass
 
         def end(self, record, steps_left):
             self.ended += 1
@@ -72,21 +61,9 @@ def test_a_study_can_go_on_from_another_folder_with_data_elsewhere(tmp_path, mon
 
 
 def test_a_study_goes_on_with_the_threads_of_its_plan(tmp_path):
-    class Counts:
+    class Counts(Silent):
         def __init__(self, stop):
             self.stop, self.threads = stop, []
-
-        def begin(self, members, ended, steps):
-            pass
-
-        def advance(self, steps):
-            pass
-
-        def say(self, message):
-            pass
-
-        def close(self):
-            pass
 
         def end(self, record, steps_left):
             self.threads.append(torch.get_num_threads())

@@ -10,11 +10,11 @@ from fallline.training import Curve, Ending, Outcome
 VALUES = [0.1, 1 / 3, float("inf"), -0.0, 5e-324]
 
 
-def record(optimizer="adam"):
+def record(optimizer="adam", losses=None):
     return Record(
         {"optimizer": optimizer, "seed": 0},
         Outcome(Ending.FINISHED, 4),
-        Curve({"step": [0.0, 4.0], "train_loss": VALUES}),
+        Curve({"step": [0.0, 4.0], "train_loss": VALUES}, losses or {}),
         1.5,
     )
 
@@ -29,6 +29,16 @@ def test_what_is_written_is_read_back_bit_for_bit(tmp_path):
     assert list(found) == [record().key]
     assert [x.hex() for x in found[record().key].curve["train_loss"]] == [x.hex() for x in VALUES]
     assert found[record().key].outcome == Outcome(Ending.FINISHED, 4)
+
+
+def test_losses_of_steps_are_read_back_bit_for_bit(tmp_path):
+    losses = {3: 1 / 3, 6: float("inf"), 9: -0.0}
+    with Store.writer(tmp_path) as store:
+        store.add(record("sgd", losses))
+        store.add(record("adam"))
+        kept = {member["optimizer"]: member.curve.losses for member in store.records().values()}
+    assert {step: loss.hex() for step, loss in kept["sgd"].items()} == {s: x.hex() for s, x in losses.items()}
+    assert kept["adam"] == {}
 
 
 def test_readers_see_a_study_that_is_being_written(tmp_path):
@@ -79,7 +89,8 @@ def test_a_full_disk_is_the_machines_failure(tmp_path):
 
 
 def test_a_store_of_a_newer_version_is_refused(tmp_path):
-    Store.writer(tmp_path).close()
+    with Store.writer(tmp_path) as store:
+        store.begin("{}", {}, {})
     with sqlite3.connect(tmp_path / FILE) as connection:
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
     connection.close()
@@ -113,3 +124,16 @@ def test_what_is_no_store_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         Store.writer(tmp_path / "file" / "inside")
+
+
+def test_a_file_of_another_program_is_refused_as_it_is(tmp_path):
+    connection = sqlite3.connect(tmp_path / FILE)
+    connection.executescript(
+        "CREATE TABLE songs (title TEXT); INSERT INTO songs VALUES ('x'); PRAGMA user_version = 2;"
+    )
+    connection.close()
+    before = (tmp_path / FILE).read_bytes()
+    for open_store in (Store.writer, Store.reader):
+        with pytest.raises(InputError, match="another program made it"):
+            open_store(tmp_path)
+    assert (tmp_path / FILE).read_bytes() == before

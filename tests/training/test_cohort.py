@@ -241,3 +241,31 @@ def test_seconds_are_each_members_own():
     slow, quick = train(Member("line", "slow", Slow, {"lr": 0.1}, batch_size=4), member(), budget=Budget(steps=20))
     assert slow.seconds > 0.1
     assert slow.seconds > quick.seconds + 0.05
+
+
+def test_the_loss_of_every_so_many_th_step_is_kept_without_an_evaluation():
+    trained = {every: train(member(), budget=Budget(steps=50, losses_every=every))[0].curve for every in (None, 1, 7)}
+    every_step = train(member(), budget=Budget(steps=50, evaluate_every=1))[0].curve["batch_loss"]
+    assert trained[None].losses == {}
+    assert list(trained[1].losses) == list(range(1, 51))
+    assert list(trained[1].losses.values()) == every_step[1:]
+    assert trained[7].losses == {step: trained[1].losses[step] for step in range(7, 51, 7)}
+    assert trained[1].columns["train_loss"] == trained[None].columns["train_loss"]
+
+
+def test_of_a_diverged_training_the_losses_are_kept_too():
+    curve = train(member(SGD(lr=1e30)), budget=Budget(steps=50, losses_every=2))[0].curve
+    assert list(curve.losses) == list(range(2, int(curve["step"][-1]) + 1, 2))
+    assert not all(math.isfinite(loss) for loss in curve.losses.values())
+
+
+def test_an_optimizers_own_way_to_clear_gradients_is_used():
+    class Gathering(torch.optim.SGD):
+        def zero_grad(self, set_to_none=True):
+            pass
+
+    ends = [
+        train(Member("line", "o", kind, {"lr": 0.01}, batch_size=4))[0].weights["weight"].item()
+        for kind in (torch.optim.SGD, Gathering)
+    ]
+    assert ends[0] != ends[1]

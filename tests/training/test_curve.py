@@ -22,3 +22,8 @@ def test_the_first_step_that_meets_a_target():
     assert first_reached(curve, "accuracy", True, 0.5) == 10
     assert first_reached(curve, "accuracy", True, 0.95) is None
     assert first_reached(curve, "accuracy", False, 0.1) == 0
+
+
+def test_validation_data_decide_where_there_are_any():
+    assert Curve({"step": [0], "train_loss": [1.0], "validation_loss": [1.0]}).deciding == "validation_loss"
+    assert Curve({"step": [0], "train_loss": [1.0]}).deciding == "train_loss"

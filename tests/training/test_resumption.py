@@ -28,7 +28,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-BUDGET = Budget(epochs=4)
+BUDGET = Budget(epochs=4, losses_every=3)
 
 
 class Wide(torch.optim.Optimizer):
@@ -75,7 +75,7 @@ def made(algorithm, **changes):
     if not isinstance(algorithm, type):
         given["hyperparameters"] = algorithm.hyperparameters()
     member = Member("p", "o", algorithm, **{**given, **changes})
-    return Training(member, problem, 3, BUDGET.total_steps(problem.train.steps(10)))
+    return Training(member, problem, 3, BUDGET.total_steps(problem.train.steps(10)), BUDGET.losses_every)
 
 
 def finished(training, after=lambda done, evaluated: None):
@@ -111,6 +111,7 @@ def test_a_training_goes_on_bit_for_bit_from_any_step(case, tmp_path):
 
     whole = made(algorithm, **changes)
     expected = finished(whole, keep)
+    assert list(whole.curve.losses) == list(range(3, whole.done + 1, 3))
     assert len(points) == 16 or case == "treated"
     for point in points[:: 1 if case in ("adam", "treated") else 5]:
         other = made(algorithm, **changes)

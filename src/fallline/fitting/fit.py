@@ -66,7 +66,7 @@ class FitResult:
         """The step of the weights in `best.safetensors`: least validation loss, or training loss where nothing is held
         out; None where no loss was finite.
         """
-        losses = self.curve["validation_loss" if "validation_loss" in self.curve else "train_loss"]
+        losses = self.curve[self.curve.deciding]
         sound = losses[:-1] if self.outcome.diverged else losses
         return min(
             (int(step) for step, loss in zip(self.curve["step"], sound, strict=False) if math.isfinite(loss)),

@@ -4,12 +4,11 @@ import math
 import time
 from typing import Any
 
-from torch import Tensor
-
 from fallline.fitting.cadence import Cadence
 from fallline.fitting.folder import FitFolder
 from fallline.training.checkpoint import write_checkpoint
 from fallline.training.resumption import snapshot
+from fallline.training.stopping import copied
 from fallline.training.training import Training
 
 
@@ -23,7 +22,6 @@ class Keeper:
         self.training = training
         self.cadence = cadence
         self.steps_per_epoch = steps_per_epoch
-        self.quantity = "validation_loss" if training.problem.validation is not None else "train_loss"
         self._least = min((loss for loss in self._losses() if not math.isnan(loss)), default=math.inf)
         self._best: dict[str, Any] | None = None
         self._about: dict[str, str] = {}
@@ -62,9 +60,9 @@ class Keeper:
             return
         self._least = loss
         with self.training.evaluating():
-            state = self.training.model.state_dict()
-            self._best = {n: x.detach().clone() if isinstance(x, Tensor) else x for n, x in state.items()}
-        self._about = {"step": str(self.training.done), self.quantity: repr(loss)}
+            self._best = copied(self.training.model.state_dict())
+        self._about = {"step": str(self.training.done), self.training.curve.deciding: repr(loss)}
 
     def _losses(self) -> list[float]:
-        return self.training.curve.columns.get(self.quantity, [])
+        curve = self.training.curve
+        return curve.columns.get(curve.deciding, [])

@@ -145,7 +145,7 @@ def _training(study: Study) -> Training:
     member = study.members[0]
     problem = study.problems[member.problem]
     total = study.budget.total_steps(problem.train.steps(member.batch_size or 0))
-    return Training(member, problem, study.specification.seed, total)
+    return Training(member, problem, study.specification.seed, total, study.budget.losses_every)
 
 
 def _rate(training: Training) -> float | None:

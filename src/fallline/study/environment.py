@@ -88,9 +88,21 @@ def _user_code(problems: Mapping[str, Prepared], code: Iterable[Any]) -> dict[st
         problem = prepared.problem
         objects += [problem.model, problem.loss, *problem.metrics.values()]
     own = {path for path in map(_source_file, objects) if path is not None and _is_users(path)}
-    beside = {Path(str(file)).resolve() for module in list(sys.modules.values()) if (file := _file_of(module))}
-    files = own | {path for path in beside if _is_users(path) and any(o.parent in path.parents for o in own)}
+    # Of the thousands of modules that torch loads none need be looked at where no code is the user's.
+    files = own | {path for path in _modules_under({path.parent for path in own}) if _is_users(path)} if own else own
     return {str(path): _code_digest(str(path)) for path in sorted(files)}
+
+
+def _modules_under(folders: Iterable[Path]) -> set[Path]:
+    within = tuple(os.path.join(folder, "") for folder in folders)
+    loaded = {_real(str(file)) for module in list(sys.modules.values()) if (file := _file_of(module))}
+    return {Path(file) for file in loaded if file.startswith(within)}
+
+
+@cache
+def _real(file: str) -> str:
+    """Where a module's file lies; asking the file system for all of them takes a tenth of a second."""
+    return os.path.realpath(file)
 
 
 def _is_users(path: Path) -> bool:

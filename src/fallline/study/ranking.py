@@ -100,9 +100,8 @@ def best_setting(members: Sequence[Record]) -> list[Record]:
 
 
 def selected_on(members: Sequence[Record]) -> str:
-    """The quantity that decides: validation loss, or training loss where nothing was held out."""
-    held_out = any("validation_loss" in record.curve for record in members)
-    return "validation_loss" if held_out else "train_loss"
+    """The quantity that decides among members on one problem."""
+    return members[0].curve.deciding
 
 
 def _row(members: list[Record], grid: Grid, target: Target | None) -> Row:

@@ -79,6 +79,7 @@ class Record:
             "seconds": self.seconds,
             "final": {name: self.final(name) for name in measured},
             "curves": dict(self.curve.columns),
+            "losses": {"step": list(self.curve.losses), "loss": list(self.curve.losses.values())},
         }
 
 

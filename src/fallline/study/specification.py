@@ -54,6 +54,7 @@ class Specification(_Plain):
     epochs: Count | None = None
     steps: Count | None = None
     evaluate_every: Count | None = None
+    losses_every: Count | None = None
     seeds: Count = 3
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     validation: Annotated[float, Field(ge=0, lt=1)] | None = None

@@ -43,12 +43,22 @@ MIGRATIONS = (
     ALTER TABLE member ADD COLUMN restored INTEGER;
     ALTER TABLE curve ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    CREATE TABLE losses (
+        member TEXT PRIMARY KEY REFERENCES member (key),
+        int64_steps BLOB NOT NULL,
+        float64 BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 """One script per version of the file; `user_version` counts those that have run."""
 
 
 class Store:
-    """A study's folder: `study.sqlite`, `weights/`, and what reports are written beside them."""
+    """A study's folder: `study.sqlite`, `weights/`, and what reports are written beside them.
+
+    A file of an older version is read as it is, and brought to this one when something is first written.
+    """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, lock: filelock.BaseFileLock | None) -> None:
         self.folder = folder
@@ -62,9 +72,8 @@ class Store:
         lock = claim(folder, FILE, "study")
         try:
             connection = _connect(folder / FILE, "rwc")
-            connection.execute("PRAGMA journal_mode = WAL")
+            _known_version(connection, folder)
             connection.execute("PRAGMA synchronous = FULL")
-            _migrate(connection, folder)
         except (sqlite3.Error, InputError) as error:
             lock.release()
             if isinstance(error, InputError):
@@ -80,7 +89,7 @@ class Store:
             raise InputError(f"There is no study in {folder} ({FILE} is missing).")
         try:
             connection = _connect(folder / FILE, "ro")
-            if _refuse_newer(connection, folder) == 0:
+            if _known_version(connection, folder) == 0:
                 raise InputError(f"There is no study in {folder} ({FILE} is empty).")
         except sqlite3.Error as error:
             raise InputError(f"The store {folder} cannot be read: {error}.") from None
@@ -96,7 +105,7 @@ class Store:
 
     def study(self) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
         """Specification, plan and environment, or None in a new folder."""
-        rows = self._read("SELECT specification, plan, environment FROM study")
+        rows = self._read("SELECT specification, plan, environment FROM study") if self._version() else []
         row = rows[0] if rows else None
         return None if row is None else (row[0], json.loads(row[1]), json.loads(row[2]))
 
@@ -122,12 +131,22 @@ class Store:
                     for place, (quantity, values) in enumerate(record.curve.columns.items())
                 ],
             )
+            if losses := record.curve.losses:
+                steps = np.asarray(list(losses), dtype="<i8").tobytes()
+                values = np.asarray(list(losses.values()), dtype="<f8").tobytes()
+                self._connection.execute("INSERT INTO losses VALUES (?, ?, ?)", (record.key, steps, values))
 
     def records(self) -> dict[str, Record]:
         """All members that have ended, by key, in the order in which they ended."""
-        # A store of the first format, opened to read, lacks these columns.
-        first = self._read("PRAGMA user_version") == [(1,)]
-        restored, place = ("NULL", "quantity") if first else ("restored", "place")
+        version = self._version()
+        if version == 0:
+            return {}
+        restored, place = ("NULL", "quantity") if version < 2 else ("restored", "place")
+        kept = self._read("SELECT member, int64_steps, float64 FROM losses") if version >= 3 else []
+        losses = {
+            member: dict(zip(np.frombuffer(steps, "<i8").tolist(), np.frombuffer(values, "<f8").tolist(), strict=True))
+            for member, steps, values in kept
+        }
         curves: dict[str, dict[str, list[float]]] = {}
         for member, quantity, blob in self._read(f"SELECT member, quantity, float64 FROM curve ORDER BY {place}"):
             curves.setdefault(member, {})[quantity] = np.frombuffer(blob, dtype="<f8").tolist()
@@ -138,7 +157,7 @@ class Store:
             key: Record(
                 json.loads(description),
                 Outcome(Ending(ending), step, cause, restored),
-                Curve(_ordered(curves[key])),
+                Curve(_ordered(curves[key]), losses.get(key, {})),
                 seconds,
             )
             for key, description, ending, step, cause, seconds, restored in rows
@@ -156,6 +175,9 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _version(self) -> int:
+        return int(self._read("PRAGMA user_version")[0][0])
+
     def _read(self, query: str) -> list[Any]:
         try:
             return self._connection.execute(query).fetchall()
@@ -165,6 +187,8 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
+            if self._version() < len(MIGRATIONS):
+                _migrate(self._connection)
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -184,8 +208,12 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, timeout=30.0, isolation_level=None)
 
 
-def _refuse_newer(connection: sqlite3.Connection, folder: Path) -> int:
+def _known_version(connection: sqlite3.Connection, folder: Path) -> int:
+    """The version of a file, 0 of an empty one; InputError for a newer one, and for another program's."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and not (version and {"study", "member", "curve"} <= tables):
+        raise InputError(f"{folder / FILE} is no study: another program made it. Choose another store.")
     if version > len(MIGRATIONS):
         raise InputError(
             f"The store {folder} was made by a newer fallline (format {version}; this one knows {len(MIGRATIONS)}). "
@@ -194,8 +222,10 @@ def _refuse_newer(connection: sqlite3.Connection, folder: Path) -> int:
     return version
 
 
-def _migrate(connection: sqlite3.Connection, folder: Path) -> None:
-    for number in range(_refuse_newer(connection, folder), len(MIGRATIONS)):
+def _migrate(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    for number in range(version, len(MIGRATIONS)):
         connection.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
 
 

@@ -52,8 +52,7 @@ class Study:
     @property
     def budget(self) -> Budget:
         """How long each member trains."""
-        spec = self.specification
-        return Budget(spec.epochs, spec.steps, spec.evaluate_every)
+        return _budget(self.specification)
 
 
 def make_study(
@@ -118,14 +117,13 @@ def make_study(
     if batch_sizes is None:
         spec = spec.model_copy(update={"batch_sizes": _default_batch_sizes(prepared)})
     members = _members(spec, prepared, contenders)
-    budget = Budget(spec.epochs, spec.steps, spec.evaluate_every)
     for problem in spec.problems:
         _check_target(problem, prepared[problem.name])
         refuse_waiting_for_nothing(problem.name, spec.factors, prepared[problem.name].validation)
     _check_batches(spec, prepared)
     _prove(contenders)
     models = _rehearse(members, prepared, spec.seed)
-    plan = make_plan(members, prepared, budget, place, runner, threads)
+    plan = make_plan(members, prepared, _budget(spec), place, runner, threads)
     return Study(
         specification=spec,
         problems=prepared,
@@ -173,6 +171,7 @@ def rebuild(
         epochs=spec.epochs,
         steps=spec.steps,
         evaluate_every=spec.evaluate_every,
+        losses_every=spec.losses_every,
         seeds=spec.seeds,
         seed=spec.seed,
         validation=spec.validation,
@@ -195,6 +194,10 @@ def _again(stored: OptimizerSpecification) -> Contender:
         {name: tuple(values) for name, values in stored.hyperparameters.items()},
         stored.source,
     )
+
+
+def _budget(spec: Specification) -> Budget:
+    return Budget(spec.epochs, spec.steps, spec.evaluate_every, spec.losses_every)
 
 
 def _members(spec: Specification, problems: Mapping[str, Prepared], contenders: Sequence[Contender]) -> list[Member]:

@@ -21,11 +21,14 @@ DEFAULT_EPOCHS = 10
 
 @dataclass(frozen=True)
 class Budget:
-    """How long every member trains: in epochs, or in steps; and how often it is evaluated beside the usual."""
+    """How long every member trains: in epochs, or in steps; how often it is evaluated beside the usual, and of every
+    how many-th step the mini-batch loss is kept.
+    """
 
     epochs: int | None = None
     steps: int | None = None
     evaluate_every: int | None = None
+    losses_every: int | None = None
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """The number of updates."""
@@ -67,7 +70,7 @@ def train_cohort(
             tick(done)
 
     with forked(problem.device):
-        trainings = [Training(member, problem, seed, total) for member in members]
+        trainings = [Training(member, problem, seed, total, budget.losses_every) for member in members]
         try:
             for training in trainings:
                 training.evaluate()

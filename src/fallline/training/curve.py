@@ -15,9 +15,12 @@ class Curve:
     `train_loss` is measured on the training rows as they stand, like `validation_loss` and `test_loss`;
     `batch_loss` is the mean of the mini-batch losses since the evaluation before (NaN at step 0). Diagnostics bear a
     layer's name, `gradient_norm/0`; they are of the step before the evaluation.
+
+    `losses` has, by step, the mini-batch loss of every so many-th step before its update, where that was asked for.
     """
 
     columns: dict[str, list[float]] = field(default_factory=dict)
+    losses: dict[int, float] = field(default_factory=dict)
 
     def append(self, values: dict[str, float]) -> None:
         """Add one evaluation; NaN stands where a column has no value."""
@@ -30,6 +33,11 @@ class Curve:
 
     def __contains__(self, name: str) -> bool:
         return name in self.columns
+
+    @property
+    def deciding(self) -> str:
+        """The quantity that decides what is best: validation loss, or training loss where nothing was held out."""
+        return "validation_loss" if "validation_loss" in self.columns else "train_loss"
 
     def last(self) -> dict[str, float]:
         """The values of the last evaluation."""

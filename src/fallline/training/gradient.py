@@ -33,6 +33,14 @@ class KeyedGradient:
         self._seed = seed
         self._index = index
         self._dropout = has_dropout(model)
+        own = getattr(optimizer.zero_grad, "__func__", None) is not torch.optim.Optimizer.zero_grad
+        self._zero_grad = optimizer.zero_grad if own else self._drop_gradients
+
+    def _drop_gradients(self) -> None:
+        """What torch's `zero_grad` does, without its profiling, which takes longer than the work."""
+        for group in self._optimizer.param_groups:
+            for p in group["params"]:
+                p.grad = None
 
     def closure(self, batch: Any, step: int) -> Callable[[], Any]:
         """What an optimizer calls for the loss of a batch, its gradient in the parameters; each call draws alike."""
@@ -43,7 +51,7 @@ class KeyedGradient:
 
         def closure() -> Any:
             seed_global(self._seed, "step", self._index, step, self._device)
-            self._optimizer.zero_grad()
+            self._zero_grad()
             with KeyedDropout(draw) if self._dropout else nullcontext():
                 loss = self._objective.loss(self._model, batch)
             loss.backward()  # type: ignore[no-untyped-call]

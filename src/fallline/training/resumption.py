@@ -28,6 +28,7 @@ def snapshot(training: Training) -> dict[str, Any]:
         "buffers": {name: buffer for name, buffer in model.named_buffers() if name not in state},
         "optimizer": training.optimizer.state_dict(),
         "curve": {name: torch.tensor(values, dtype=torch.float64) for name, values in training.curve.columns.items()},
+        "kept": [list(training.curve.losses), torch.tensor(list(training.curve.losses.values()), dtype=torch.float64)],
         "losses": torch.stack(training.losses) if training.losses else None,
         "stopping": None if stopping is None else [stopping.step, stopping.loss, stopping.best],
         "outcome": None if outcome is None else [str(outcome.ending), outcome.step, outcome.cause, outcome.restored],
@@ -44,6 +45,9 @@ def go_on(training: Training, tree: dict[str, Any]) -> None:
     _load(training.optimizer, tree["optimizer"])
     for name, values in tree["curve"].items():
         training.curve.columns[name] = [int(x) for x in values] if name in _COUNTS else values.tolist()
+    # A training that ended before losses were kept has none.
+    steps, kept = tree.get("kept", ([], torch.empty(0)))
+    training.curve.losses = dict(zip(steps, kept.tolist(), strict=True))
     training.losses = [] if tree["losses"] is None else list(tree["losses"])
     if training.stopping is not None:
         training.stopping.step, training.stopping.loss, training.stopping.best = tree["stopping"]

@@ -1,6 +1,7 @@
 """Early stopping: the best weights so far, and when to wait no longer."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +21,12 @@ class EarlyStopping:
     step: int = 0
     loss: float = math.inf
     best: dict[str, Any] = field(default_factory=dict)
+    """The model's state with the buffers that it does not save."""
 
     def watch(self, step: int, loss: float, model: nn.Module) -> str | None:
         """Note an evaluation; the cause to stop, or None."""
         if not self.best or loss < self.loss or math.isnan(self.loss):
-            self.step, self.loss, self.best = step, loss, _copied(model)
+            self.step, self.loss, self.best = step, loss, copied({**dict(model.named_buffers()), **model.state_dict()})
         if step - self.step < self.patience:
             return None
         return f"the validation loss of step {self.step}, {self.loss:.4g}, was not undercut in {step - self.step} steps"
@@ -39,7 +41,6 @@ class EarlyStopping:
         return self.step
 
 
-def _copied(model: nn.Module) -> dict[str, Any]:
-    """The model's state with the buffers that it does not save."""
-    state = {**dict(model.named_buffers()), **model.state_dict()}
+def copied(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's state with tensors of its own, which training on does not change."""
     return {name: x.detach().clone() if isinstance(x, Tensor) else x for name, x in state.items()}

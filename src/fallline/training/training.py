@@ -32,11 +32,14 @@ DIVERGED_ABOVE = 10.0
 class Training:
     """Trains one member batch by batch; evaluation is asked for from outside, at the same steps for all members."""
 
-    def __init__(self, member: Member, problem: Prepared, seed: int, total: int) -> None:
+    def __init__(
+        self, member: Member, problem: Prepared, seed: int, total: int, losses_every: int | None = None
+    ) -> None:
         self.member = member
         self.problem = problem
         self.seed = seed
         self.total = total
+        self.losses_every = losses_every
         self.model: nn.Module = initial_model(problem, seed, member.seed, member.factors)
         self.optimizer = member.make_optimizer(self.model, noise_seed=key(seed, "noise", member.seed) % 2**63)
         self._objective = problem.objective.under(member.factors)
@@ -50,6 +53,7 @@ class Training:
         if member.diagnostics != "none":
             self.recording = Recording(member.diagnostics, self.model, self.optimizer, self._objective, problem)
         self.curve = Curve()
+        self._seen: list[tuple[int, float]] = []
         self.outcome: Outcome | None = None
         self.done = 0
         self.samples = 0
@@ -78,9 +82,10 @@ class Training:
     def _schedule(self) -> None:
         if self.member.schedule == Constant():
             return
-        losses = self.curve["validation_loss" if "validation_loss" in self.curve else "train_loss"]
-        seen = [(int(step), loss) for step, loss in zip(self.curve["step"], losses, strict=True)]
-        multiplier = self.member.schedule(self.done, self.total, seen)
+        steps, losses = self.curve["step"], self.curve[self.curve.deciding]
+        if len(self._seen) != len(steps):
+            self._seen = [(int(step), loss) for step, loss in zip(steps, losses, strict=True)]
+        multiplier = self.member.schedule(self.done, self.total, self._seen)
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = multiplier * rate
 
@@ -89,6 +94,7 @@ class Training:
         longer finite ends here, and where it is `judged` one whose loss is far above its start.
         """
         batch_losses = torch.stack(self.losses).double().cpu() if self.losses else None
+        self._keep(batch_losses)
         row: dict[str, float] = {"step": self.done, "samples": self.samples}
         row["batch_loss"] = math.nan if batch_losses is None else float(batch_losses.mean())
         broken = self._broken(batch_losses)
@@ -109,6 +115,13 @@ class Training:
     def evaluating(self) -> AbstractContextManager[None]:
         """Lend the model's weights at the evaluation point, where the rule has one."""
         return lent_for_evaluation(self.model, self.optimizer, self.problem, self.seed, self.member.seed)
+
+    def _keep(self, batch_losses: Tensor | None) -> None:
+        if batch_losses is None or self.losses_every is None:
+            return
+        steps = range(self.done - len(batch_losses) + 1, self.done + 1)
+        kept = zip(steps, batch_losses.tolist(), strict=True)
+        self.curve.losses.update((step, loss) for step, loss in kept if step % self.losses_every == 0)
 
     def _broken(self, batch_losses: Tensor | None) -> Outcome | None:
         if batch_losses is not None and not bool((finite := torch.isfinite(batch_losses)).all()):
