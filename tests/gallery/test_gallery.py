@@ -68,7 +68,7 @@ def test_the_comparison_with_torch_sees_another_rate(tmp_path: Path) -> None:
         [fl.rules.SGD(lr=0.01), "torch.optim.SGD:lr=0.0102"],
         batch_sizes=[10],
         steps=200,
-        evaluate_every=10,
+        losses_every=1,
         seeds=2,
         validation=0,
         threads=1,

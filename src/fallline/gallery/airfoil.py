@@ -210,6 +210,7 @@ def _train(optimizers: list[Any], setting: Setting, name: str, seeds: int, **res
         seeds=seeds,
         validation=0,
         threads=1,
+        losses_every=1,
         store=setting.store(name),
         progress=setting.progress,
         **rest,

@@ -1,10 +1,11 @@
-"""A rule against torch.optim on the same weights and batches: how far their curves part."""
+"""A rule against torch.optim on the same weights and batches: how far the losses of their steps part."""
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import fallline as fl
-from fallline.gallery.entry import Check, below
+from fallline.gallery.entry import Check, below, holds
 
 if TYPE_CHECKING:
     from fallline.study import Record
@@ -26,7 +27,10 @@ def against_torch(results: "fl.Results", steps_per_epoch: int) -> tuple[Check, C
 
 
 def beside_torch(pairs: "Sequence[tuple[Record, Record]]", steps_per_epoch: int) -> tuple[Check, Check]:
-    """The same of pairs of trainings by the rule and by torch's optimizer, as far as both were trained."""
+    """The same of pairs of trainings by the rule and by torch's optimizer, as far as both were trained.
+
+    Every step's loss must have been kept (`losses_every=1`).
+    """
     theirs = pairs[0][1]["optimizer"]
     first = [_relative(*map(_first_losses, pair)) for pair in pairs]
     means = [
@@ -35,7 +39,7 @@ def beside_torch(pairs: "Sequence[tuple[Record, Record]]", steps_per_epoch: int)
     ]
     return (
         below(
-            f"relative difference from {theirs} in training loss over the first {FIRST_STEPS} steps",
+            f"relative difference from {theirs} in the loss of each of the first {FIRST_STEPS} steps",
             max(first),
             1e-4,
         ),
@@ -45,20 +49,30 @@ def beside_torch(pairs: "Sequence[tuple[Record, Record]]", steps_per_epoch: int)
 
 def epoch_means(record: "Record", steps_per_epoch: int) -> list[float]:
     """The mean batch loss of every epoch that a member of a study was trained."""
-    steps, losses = record.curve["step"], record.curve["batch_loss"]
-    sums: dict[int, float] = {}
-    for before, step, loss in zip(steps, steps[1:], losses[1:], strict=False):
-        epoch = int(before) // steps_per_epoch
-        sums[epoch] = sums.get(epoch, 0.0) + (step - before) * loss
-    return [total / steps_per_epoch for total in sums.values()]
+    return list(in_means(record, steps_per_epoch).values())
 
 
-def _first_losses(record: "Record") -> dict[float, float]:
-    steps, losses = record.curve["step"], record.curve["train_loss"]
-    return {step: loss for step, loss in zip(steps, losses, strict=True) if step <= FIRST_STEPS}
+def in_means(record: "Record", steps: int) -> dict[int, float]:
+    """The mean loss of every so many steps in turn, by the last of them; every step's loss must have been kept."""
+    losses = list(record.curve.losses.values())
+    return {end: fmean(losses[end - steps : end]) for end in range(steps, len(losses) + 1, steps)}
 
 
-def _relative(ours: dict[float, float], theirs: dict[float, float]) -> float:
-    """The largest difference where both were evaluated, relative to torch's largest loss."""
-    both = ours.keys() & theirs.keys()
-    return max(abs(ours[step] - theirs[step]) for step in both) / max(map(abs, theirs.values()))
+def keeps(record: "Record", every: int, steps: int) -> Check:
+    """That the loss is there at every so many-th step of a training."""
+    kept = list(in_means(record, every))
+    return holds(
+        "the loss is kept",
+        f"every {every} steps",
+        f"every {kept[1] - kept[0]} steps",
+        kept == list(range(every, steps + 1, every)) and list(record.curve.losses) == list(range(1, steps + 1)),
+    )
+
+
+def _first_losses(record: "Record") -> list[float]:
+    return list(record.curve.losses.values())[:FIRST_STEPS]
+
+
+def _relative(ours: list[float], theirs: list[float]) -> float:
+    """The largest difference, relative to torch's largest loss."""
+    return max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) / max(map(abs, theirs))

@@ -81,6 +81,7 @@ def _train(setting: Setting, name: str, optimizers: list[Any], seeds: int) -> "f
         batch_sizes=[20],
         epochs=EPOCHS,
         evaluate_every=15,
+        losses_every=1,
         seeds=seeds,
         validation=0,
         threads=1,

@@ -3,11 +3,12 @@
 from typing import Any
 
 import fallline as fl
-from fallline.gallery.concise import against_torch
+from fallline.gallery.concise import FIRST_STEPS, beside_torch
 from fallline.gallery.entry import Entry, Setting, Shown, below, printed, within
 from fallline.gallery.pictures import draw_series, figure, save
 
 LR = 0.0003
+STEPS_PER_EPOCH = 100
 TRUE_WEIGHT = (2.0, -3.4)
 TRUE_BIAS = 4.2
 
@@ -25,19 +26,8 @@ def by_hand(setting: Setting) -> Shown:
             printed(f"true w minus estimate{where}", weight, "0.0004 -0.0008"),
             printed(f"true b minus estimate{where}", bias, "0.0008"),
         ]
-    short = fl.compare(
-        "linear",
-        [fl.rules.SGD(lr=LR), f"torch.optim.SGD:lr={LR}"],
-        batch_sizes=[10],
-        steps=100,
-        evaluate_every=10,
-        seeds=1,
-        validation=0,
-        threads=1,
-        store=setting.store("linear-by-hand-torch"),
-        progress=setting.progress,
-    )
-    checks += against_torch(short, steps_per_epoch=100)
+    theirs = _study(setting, "linear-by-hand-torch", 20, f"torch.optim.SGD:lr={LR}", steps=FIRST_STEPS)
+    checks += beside_torch([(runs[0].records[0], theirs.records[0])], STEPS_PER_EPOCH)
     return Shown(tuple(checks), _picture(setting, "linear-by-hand", runs, "order {}"))
 
 
@@ -56,17 +46,22 @@ def other_data(setting: Setting) -> Shown:
 
 
 def _train(setting: Setting, data_seed: int, order: int) -> "fl.Results":
+    return _study(setting, f"linear-data-{data_seed}-order-{order}", data_seed, fl.rules.SGD(lr=LR), order, epochs=300)
+
+
+def _study(setting: Setting, name: str, data_seed: int, optimizer: Any, order: int = 0, **length: Any) -> "fl.Results":
     return fl.compare(
         f"linear:data_seed={data_seed}",
-        [fl.rules.SGD(lr=LR)],
+        [optimizer],
         batch_sizes=[10],
-        epochs=300,
+        losses_every=1,
         seeds=1,
         seed=order,
         validation=0,
         threads=1,
-        store=setting.store(f"linear-data-{data_seed}-order-{order}"),
+        store=setting.store(name),
         progress=setting.progress,
+        **length,
     )
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import fallline as fl
-from fallline.gallery.concise import beside_torch, epoch_means
+from fallline.gallery.concise import beside_torch, epoch_means, in_means, keeps
 from fallline.gallery.entry import Entry, Setting, Shown, below, holds, within
 from fallline.gallery.pictures import GREY, draw_series, figure, save
 
 EPOCHS = 5
 BATCH = 64
 STEPS_PER_EPOCH = 938
-KEPT_EVERY = 30
+DRAWN_EVERY = 30
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,10 @@ def train(
     seeds: int = 1,
     **rest: Any,
 ) -> "fl.Results":
-    """A study on all training images. One thread, as several on busy cores wait for each other at every step."""
+    """A study on all training images, every step's loss kept.
+
+    One thread, as several on busy cores wait for each other at every step.
+    """
     return fl.compare(
         problem,
         optimizers,
@@ -70,6 +73,7 @@ def train(
         seeds=seeds,
         validation=0,
         threads=1,
+        losses_every=1,
         store=setting.store(name),
         progress=setting.progress,
         **rest,
@@ -79,14 +83,10 @@ def train(
 def batch_64(setting: Setting) -> Shown:
     """Five epochs of gradient descent, and one of torch's on the same weights and batches."""
     problem = symmetric(setting)
-    (ours,) = train(
-        setting, "mnist-batch-64", problem, [fl.rules.SGD(lr=0.01)], epochs=EPOCHS, evaluate_every=KEPT_EVERY
-    ).records
-    (theirs,) = train(
-        setting, "mnist-batch-64-torch", problem, ["torch.optim.SGD:lr=0.01"], epochs=1, evaluate_every=KEPT_EVERY
-    ).records
+    (ours,) = train(setting, "mnist-batch-64", problem, [fl.rules.SGD(lr=0.01)], epochs=EPOCHS).records
+    (theirs,) = train(setting, "mnist-batch-64-torch", problem, ["torch.optim.SGD:lr=0.01"], epochs=1).records
     means = epoch_means(ours, STEPS_PER_EPOCH)
-    steps, losses = kept(ours)
+    drawn_losses = in_means(ours, DRAWN_EVERY)
     checks = (
         within("mean training loss of epoch 1", means[0], 0.71, 0.77),
         within("mean training loss of epoch 5", means[-1], 0.25, 0.29),
@@ -96,12 +96,14 @@ def batch_64(setting: Setting) -> Shown:
             [round(mean, 4) for mean in means],
             sorted(means, reverse=True) == means and len(set(means)) == EPOCHS,
         ),
-        holds("the loss is kept", "every 30 steps", f"every {steps[1] - steps[0]:g} steps", _in_thirties(steps)),
+        keeps(ours, DRAWN_EVERY, EPOCHS * STEPS_PER_EPOCH),
         *beside_torch([(ours, theirs)], STEPS_PER_EPOCH),
         below("seconds per epoch, evaluations left out", ours.seconds / EPOCHS, 60.0),
     )
     drawn, (curve, epochs) = figure("MNIST by gradient descent: SGD(lr=0.01), batches of 64")
-    draw_series(curve, {"SGD(lr=0.01)": losses}, "training loss, mean of 30 steps", x=steps)
+    draw_series(
+        curve, {"SGD(lr=0.01)": list(drawn_losses.values())}, "training loss, mean of 30 steps", x=list(drawn_losses)
+    )
     draw_series(
         epochs,
         {"SGD(lr=0.01)": means},
@@ -119,15 +121,8 @@ def optimizers(setting: Setting) -> Shown:
     """Five rules over five epochs, and torch's over one."""
     problem = symmetric(setting)
     rules = [pair.make() for pair in PAIRS]
-    results = train(setting, "mnist-optimizers", problem, rules, epochs=EPOCHS, evaluate_every=KEPT_EVERY)
-    concise = train(
-        setting,
-        "mnist-optimizers-torch",
-        problem,
-        [pair.concise for pair in PAIRS],
-        epochs=1,
-        evaluate_every=KEPT_EVERY,
-    )
+    results = train(setting, "mnist-optimizers", problem, rules, epochs=EPOCHS)
+    concise = train(setting, "mnist-optimizers-torch", problem, [pair.concise for pair in PAIRS], epochs=1)
     runs = {pair.title: record for pair, record in zip(PAIRS, results.records, strict=True)}
     means = {title: epoch_means(run, STEPS_PER_EPOCH) for title, run in runs.items()}
     checks = []
@@ -140,25 +135,14 @@ def optimizers(setting: Setting) -> Shown:
             below(f"{pair.title}: seconds per epoch, evaluations left out", runs[pair.title].seconds / EPOCHS, 60.0),
         ]
     drawn, (curves, epochs) = figure("MNIST by five rules on the same weights and batches of 64")
-    steps, _ = kept(runs["Adam"])
     draw_series(
         curves,
-        {title: kept(run)[1] for title, run in runs.items()},
+        {title: list(in_means(run, DRAWN_EVERY).values()) for title, run in runs.items()},
         "training loss, mean of 30 steps",
-        x=steps,
+        x=list(in_means(runs["Adam"], DRAWN_EVERY)),
     )
     draw_series(epochs, means, "mean training loss of the epoch", x=range(1, EPOCHS + 1), xlabel="epoch")
     return Shown(tuple(checks), save(drawn, setting.picture("mnist-optimizers")))
-
-
-def kept(record: Any) -> tuple[list[float], list[float]]:
-    """Steps 30, 60, ... and the mean loss of the 30 batches before each."""
-    seen = [i for i, step in enumerate(record.curve["step"]) if step and step % KEPT_EVERY == 0]
-    return [record.curve["step"][i] for i in seen], [record.curve["batch_loss"][i] for i in seen]
-
-
-def _in_thirties(steps: list[float]) -> bool:
-    return steps == list(range(KEPT_EVERY, EPOCHS * STEPS_PER_EPOCH + 1, KEPT_EVERY))
 
 
 ENTRIES = (

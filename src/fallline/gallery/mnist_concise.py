@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import fallline as fl
-from fallline.gallery.concise import beside_torch
-from fallline.gallery.entry import Entry, Setting, Shown, holds, within
+from fallline.gallery.concise import beside_torch, in_means, keeps
+from fallline.gallery.entry import Entry, Setting, Shown, within
 from fallline.gallery.pictures import GREY, draw_series, figure, save
 
 STEPS_PER_EPOCH = 600
 EPOCHS = 5
-KEPT_EVERY = 100
+DRAWN_EVERY = 100
 BAND = (0.976, 0.984)
 
 
@@ -20,14 +20,13 @@ def hidden_500(setting: Setting) -> Shown:
     record = _train(setting, "mnist-500", problem, fl.rules.Adam(lr=0.001), EPOCHS)
     unseen = replace(problem, test=None)
     theirs = _train(setting, "mnist-500-torch", unseen, "torch.optim.Adam:lr=0.001", epochs=1)
-    kept = [i for i, step in enumerate(record.curve["step"]) if step and step % KEPT_EVERY == 0]
-    steps = [record.curve["step"][i] for i in kept]
+    means = in_means(record, DRAWN_EVERY)
     drawn, (losses, accuracy) = figure("MNIST by Adam(lr=0.001), 784-500-10, batches of 100")
     draw_series(
         losses,
-        {"mean of 100 steps": [record.curve["batch_loss"][i] for i in kept]},
+        {"mean of 100 steps": list(means.values())},
         "training loss",
-        x=steps,
+        x=list(means),
     )
     draw_series(
         accuracy,
@@ -41,12 +40,7 @@ def hidden_500(setting: Setting) -> Shown:
     return Shown(
         (
             within("test accuracy after 5 epochs", record.final("test_accuracy"), *BAND),
-            holds(
-                "the loss is kept",
-                "every 100 steps",
-                f"every {steps[1] - steps[0]:g} steps",
-                steps == list(range(KEPT_EVERY, EPOCHS * STEPS_PER_EPOCH + 1, KEPT_EVERY)),
-            ),
+            keeps(record, DRAWN_EVERY, EPOCHS * STEPS_PER_EPOCH),
             *beside_torch([(record, theirs)], STEPS_PER_EPOCH),
         ),
         save(drawn, setting.picture("mnist-500")),
@@ -59,7 +53,7 @@ def _train(setting: Setting, name: str, problem: "fl.Problem", optimizer: Any, e
         [optimizer],
         batch_sizes=[100],
         epochs=epochs,
-        evaluate_every=KEPT_EVERY,
+        losses_every=1,
         seeds=1,
         validation=0,
         threads=1,

@@ -1,11 +1,10 @@
 """MNIST one image at a time: what the noise of single gradients costs."""
 
 import statistics
-from dataclasses import replace
 from typing import Any
 
 import fallline as fl
-from fallline.gallery.concise import against_torch
+from fallline.gallery.concise import FIRST_STEPS, beside_torch
 from fallline.gallery.entry import Entry, Setting, Shown, above
 from fallline.gallery.mnist import BATCH, symmetric, train
 from fallline.gallery.pictures import figure, save
@@ -17,41 +16,31 @@ DRAWN_EVERY = 30
 
 def batch_1(setting: Setting) -> Shown:
     """Half an epoch with batches of 1 and of 64, every step's loss kept."""
-    from fallline.gallery.kept_losses import KeptLosses
-
     problem = symmetric(setting)
-    losses, seconds = {}, {}
-    for batch_size in (1, BATCH):
-        steps = -(-SAMPLES // batch_size)
-        kept = KeptLosses()
-        results = train(
+    runs = {
+        batch_size: train(
             setting,
             f"mnist-batch-1-by-{batch_size}",
-            replace(problem, loss=kept),
+            problem,
             [fl.rules.SGD(lr=0.01)],
             batch_size,
-            steps=steps,
-        )
-        losses[batch_size] = kept.last(steps)
-        seconds[batch_size] = results.records[0].seconds
+            steps=-(-SAMPLES // batch_size),
+        ).records[0]
+        for batch_size in (1, BATCH)
+    }
+    losses = {batch_size: list(run.curve.losses.values()) for batch_size, run in runs.items()}
     noise = {batch_size: statistics.stdev(values[SETTLED // batch_size :]) for batch_size, values in losses.items()}
-    short = train(
-        setting,
-        "mnist-batch-1-torch",
-        problem,
-        [fl.rules.SGD(lr=0.01), "torch.optim.SGD:lr=0.01"],
-        batch_size=1,
-        steps=100,
-        evaluate_every=10,
-    )
+    (theirs,) = train(
+        setting, "mnist-batch-1-torch", problem, ["torch.optim.SGD:lr=0.01"], batch_size=1, steps=FIRST_STEPS
+    ).records
     checks = (
         above(
             "standard deviation of the loss, second half of 30,000 samples: batch 1's over batch 64's",
             noise[1] / noise[BATCH],
             5,
         ),
-        above("seconds of half an epoch: batch 1's over batch 64's", seconds[1] / seconds[BATCH], 10),
-        *against_torch(short, steps_per_epoch=100),
+        above("seconds of half an epoch: batch 1's over batch 64's", runs[1].seconds / runs[BATCH].seconds, 10),
+        *beside_torch([(runs[1], theirs)], steps_per_epoch=FIRST_STEPS),
     )
     return Shown(checks, _picture(setting, losses))
 

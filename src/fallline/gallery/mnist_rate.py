@@ -5,8 +5,9 @@ from itertools import pairwise
 from typing import Any
 
 import fallline as fl
+from fallline.gallery.concise import in_means
 from fallline.gallery.entry import Entry, Setting, Shown, above, below, holds, within
-from fallline.gallery.mnist import BATCH, KEPT_EVERY, STEPS_PER_EPOCH, kept, symmetric, train
+from fallline.gallery.mnist import BATCH, DRAWN_EVERY, STEPS_PER_EPOCH, symmetric, train
 from fallline.gallery.pictures import draw_series, figure, save
 
 SEEDS = 4
@@ -19,7 +20,7 @@ BOUNCING = (0.01, 0.1, 0.3)
 
 
 def rate_1(setting: Setting) -> Shown:
-    """Two epochs at lr 1 with four seeds, their first steps one by one, and two epochs at smaller rates."""
+    """Two epochs at lr 1 with four seeds, and at smaller rates."""
     from fallline.report.inside import record_columns
 
     problem = symmetric(setting)
@@ -30,17 +31,8 @@ def rate_1(setting: Setting) -> Shown:
         [fl.rules.SGD(lr=1.0)],
         seeds=SEEDS,
         epochs=EPOCHS,
-        evaluate_every=KEPT_EVERY,
+        evaluate_every=DRAWN_EVERY,
         diagnostics="layers",
-    )
-    first = train(
-        setting,
-        "mnist-rate-1-first",
-        problem,
-        [fl.rules.SGD(lr=1.0)],
-        seeds=SEEDS,
-        steps=LEAP_STEPS,
-        evaluate_every=1,
     )
     others = train(
         setting,
@@ -48,11 +40,11 @@ def rate_1(setting: Setting) -> Shown:
         problem,
         [f"sgd:lr={'|'.join(map(str, BOUNCING))}"],
         epochs=EPOCHS,
-        evaluate_every=KEPT_EVERY,
+        evaluate_every=DRAWN_EVERY,
         diagnostics="layers",
     )
     runs = results.records
-    leaps = [record.curve["batch_loss"][1:] for record in first.records]
+    leaps = [list(run.curve.losses.values())[:LEAP_STEPS] for run in runs]
     smaller = {f"lr {record['hyperparameters']['lr']:g}": record for record in others.records}
     rises = {name: _largest_rise(record) for name, record in smaller.items()}
     told = [" ".join(fl.diagnostics.findings(record_columns(run))) for run in runs]
@@ -104,13 +96,13 @@ def rate_1(setting: Setting) -> Shown:
         {"ln 10": math.log(10)},
         x=range(1, LEAP_STEPS + 1),
     )
-    steps, _ = kept(runs[0])
+    means = {name: in_means(record, DRAWN_EVERY) for name, record in {**smaller, "lr 1": runs[0]}.items()}
     draw_series(
         losses,
-        {**{name: kept(record)[1] for name, record in smaller.items()}, "lr 1": kept(runs[0])[1]},
+        {name: list(of.values()) for name, of in means.items()},
         "training loss, mean of 30 steps",
         {"ln 10": math.log(10)},
-        x=steps,
+        x=list(means["lr 1"]),
     )
     draw_series(
         units,

@@ -88,6 +88,7 @@ def _visit(setting: Setting, name: str, labels: tuple[float, ...], jump: bool = 
         [fl.rules.SGD(lr=LR), f"torch.optim.SGD:lr={LR}"],
         epochs=1,
         evaluate_every=1,
+        losses_every=1,
         seeds=1,
         threads=1,
         store=setting.store(name),
