@@ -8,7 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from fallline.errors import InputError
+from fallline.arguments import by_name, check, place, whole
+from fallline.errors import InputError, WrongArgument, shown
 from fallline.fitted import Fitted, resume_fit
 from fallline.fitting import is_fit
 from fallline.problems import Problem, initial_model
@@ -30,11 +31,13 @@ from fallline.study import (
 )
 from fallline.study.conditions import known_factors, undeclared_hint
 from fallline.study.folders import new_folder
+from fallline.study.unused import refuse_unused_penalise, refuse_unused_rates, refuse_unused_values
 from fallline.study.weights import load_weights
 from fallline.suggestions import unknown
 from fallline.training.cohort import DEFAULT_EPOCHS
-from fallline.training.rate_search import FoundRate, search_rate
+from fallline.training.rate_search import FoundRate, check_search, search_rate
 
+VARIED = "{'dropout': [0.0, 0.5]}"
 CLASSICAL = ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam")
 
 
@@ -44,17 +47,25 @@ class Results(StudyResults):
 
     study: Study | None = None
 
+    def __repr__(self) -> str:
+        ended, members = len(self.records), self.plan["members"]
+        winners = [
+            row for i, row in enumerate(self.ranking) if row.problem not in {r.problem for r in self.ranking[:i]}
+        ]
+        told = [f"best on {row.problem} {_told(row)}" for row in winners]
+        return f"<Results in {self.folder}: {'; '.join([f'{ended} of {members} members', *told])}>"
+
     def table(self) -> None:
         """Print the ranking, best first."""
         tables.print_ranking(self)
 
     def plot(self, path: str | Path) -> Path:
         """Draw every optimizer's curves at its best values as PNG, PDF or SVG, by the path's ending."""
-        return figures.save_curves(self, Path(path))
+        return figures.save_curves(self, place("path", path, none=False))
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the report: one HTML file that opens without a network; `report.html` in the store by default."""
-        return page.write(self, Path(path) if path is not None else self.folder / "report.html")
+        return page.write(self, place("path", path) or self.folder / "report.html")
 
     def next_command(self) -> str | None:
         """A command that looks closer: the best two optimizers around their best rates, with more seeds."""
@@ -156,12 +167,22 @@ def compare(
     4
     >>> folder.cleanup()
     """
+    data_dir, store = place("data_dir", data_dir), place("store", store)
+    check("command", command, str | None, "text")
+    check("progress", progress, bool | Watcher, "true, false or a watcher")
     problems = [named(one, data_dir) for one in _several(problem)]
     factors_known = sorted(known_factors([p.problem for p in problems]))
-    factors, varied = _split({name: _several(values) for name, values in (vary or {}).items()}, factors_known)
+    factors, varied = _split(
+        {name: _several(values) for name, values in by_name("vary", {} if vary is None else vary, VARIED).items()},
+        factors_known,
+    )
     rates = None if lrs is None else _several(lrs)
     contenders = [contender(one, rates, varied) for one in _several(optimizers)]
     _check_varied(varied, contenders, [p.problem for p in problems])
+    refuse_unused_values(contenders, varied)
+    refuse_unused_penalise(penalise, factors)
+    if rates is not None:
+        refuse_unused_rates(contenders, varied)
     study = make_study(
         problems,
         contenders,
@@ -174,7 +195,7 @@ def compare(
         runner=runner,
         threads=threads,
         command=command,
-        data_dir=None if data_dir is None else str(Path(data_dir).resolve()),
+        data_dir=None if data_dir is None else str(data_dir.resolve()),
         epochs=DEFAULT_EPOCHS if epochs is None and steps is None else epochs,
         steps=steps,
         evaluate_every=evaluate_every,
@@ -185,7 +206,7 @@ def compare(
         order=order,
         diagnostics=diagnostics,
     )
-    return _run(study, new_folder(problems[0].name) if store is None else Path(store), progress)
+    return _run(study, new_folder(problems[0].name) if store is None else store, progress)
 
 
 def resume(
@@ -195,15 +216,19 @@ def resume(
 
     In the folder of `fit` its training is continued. Raises InputError where code or data changed since it began.
     """
+    folder = place("folder", folder, none=False)
+    check("progress", progress, bool | Watcher, "true, false or a watcher")
     if is_fit(folder):
         return resume_fit(folder, data_dir=data_dir, progress=bool(progress))
     stored = read_results(folder)
-    return _run(rebuild(stored.specification, stored.plan, stored.environment, data_dir), Path(folder), progress)
+    return _run(
+        rebuild(stored.specification, stored.plan, stored.environment, place("data_dir", data_dir)), folder, progress
+    )
 
 
 def results(folder: str | Path) -> Results:
     """The results in a study's folder, finished or not."""
-    stored = read_results(folder)
+    stored = read_results(place("folder", folder, none=False))
     return Results(stored.specification, stored.environment, stored.plan, stored.records, stored.folder)
 
 
@@ -245,9 +270,19 @@ def lr_find(
     >>> 0.01 < found.suggestion < 1
     True
     """
+    check_search(low, high, steps)
+    whole("seed", seed, 0)
+    check("say", say, Callable | None, "a function of one text")
+    data_dir = place("data_dir", data_dir)
     if isinstance(problem, nn.Module):
+        for name, asked in {"device": device != "cpu", "data_dir": data_dir is not None}.items():
+            if asked:
+                raise WrongArgument((name, " goes with a problem; a model is searched where it is, on its own data"))
         training = rates.of_model(problem, optimizer, loss, data, batch_size, seed)
     else:
+        for name, value in {"loss": loss, "data": data}.items():
+            if value is not None:
+                raise WrongArgument((name, f" goes with a model and its optimizer; {shown(problem)} brings its own"))
         training = rates.of_problem(named(problem, data_dir), optimizer, low, batch_size, seed, device)
     before = torch.get_num_threads()
     own_loop = isinstance(problem, nn.Module) and threads is None
@@ -263,6 +298,12 @@ def _run(study: Study, folder: Path, progress: bool | Watcher) -> Results:
     records = run(study, folder, watcher)
     stored = read_results(folder)
     return Results(stored.specification, stored.environment, stored.plan, tuple(records), folder, study)
+
+
+def _told(row: Row) -> str:
+    """A row's optimizer with its rate, and what it was chosen by."""
+    rate = f" (lr={row.hyperparameters['lr']:g})" if "lr" in row.hyperparameters else ""
+    return f"{row.optimizer}{rate}, {row.selected_on.replace('_', ' ')} {row.score:.4g}"
 
 
 def _several(given: Any) -> list[Any]:

@@ -1,5 +1,9 @@
 """What can go wrong that is not a result: bad input, and a machine that failed us."""
 
+import reprlib
+from collections.abc import Callable
+from typing import Any
+
 
 class FalllineError(Exception):
     """Any error that fallline raises on purpose; its message says what to do."""
@@ -7,6 +11,26 @@ class FalllineError(Exception):
 
 class InputError(FalllineError, ValueError):
     """Bad input, found before any training: what was got, what was expected, where, what to do."""
+
+
+class WrongArgument(InputError):
+    """Arguments that cannot be: the name of each in Python, and what is wrong with it, to be read on behind the name.
+
+    >>> print(WrongArgument(("epochs", " must be at least 1; got 0"), ("order", " must be text; got 3")))
+    epochs must be at least 1; got 0; order must be text; got 3.
+    """
+
+    def __init__(self, *wrong: tuple[str, str]) -> None:
+        self.wrong = wrong
+        super().__init__(self.told(str))
+
+    def told(self, spelled: Callable[[str], str]) -> str:
+        """The message, with names as somebody else spells them."""
+        return "; ".join(spelled(name) + what for name, what in self.wrong) + "."
+
+    def renamed(self, **names: str) -> "WrongArgument":
+        """The same of a function that calls some arguments otherwise."""
+        return WrongArgument(*((names.get(name, name), what) for name, what in self.wrong))
 
 
 class MachineError(FalllineError):
@@ -21,3 +45,28 @@ def describe_failure(error: BaseException) -> str:
         trace = trace.tb_next
     place = "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})"
     return f"{type(error).__name__}: {said}{place}"
+
+
+def shown(value: Any) -> str:
+    """A wrong value for a message: on one line, and a tensor, an array or anything long as a short picture of it.
+
+    >>> shown([0.1] * 1000), shown("adam")
+    ('[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, ...]', "'adam'")
+    """
+    return " ".join(_SHORT.repr(value).split())
+
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxstring = self.maxother = 120
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        text: str = super().repr_instance(x, level)
+        if hasattr(x, "shape") and hasattr(x, "dtype") and (len(text) > self.maxother // 2 or "\n" in text):
+            return f"{type(x).__name__} {str(x.dtype).removeprefix('torch.')}{list(x.shape)}"
+        return text
+
+
+_SHORT = _Short()

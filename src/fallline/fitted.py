@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fallline.errors import InputError
+from fallline.arguments import by_name, check, place
+from fallline.errors import InputError, WrongArgument, shown
 from fallline.fitting import Cadence, FitFolder, FitResult, FitWatcher, run, single
 from fallline.problems import Problem
 from fallline.report import fit_figure, fit_summary
 from fallline.report.fit_progress import default_fit_watcher
 from fallline.study import Study, make_study, named, rebuild
 from fallline.study.folders import new_folder
+from fallline.study.unused import refuse_unused_penalise
 from fallline.training.cohort import DEFAULT_EPOCHS
 
 
@@ -85,33 +87,45 @@ def fit(
     >>> folder.cleanup()
     """
     cadence = Cadence.parse(checkpoint_every)
-    given = dict(factors or {})
+    data_dir, store = place("data_dir", data_dir), place("store", store)
+    check("command", command, str | None, "text")
+    check("progress", progress, bool | FitWatcher, "true, false or a watcher")
+    given = by_name("factors", {} if factors is None else factors, "{'dropout': 0.5}")
+    for name, value in given.items():
+        if isinstance(value, list | set | dict):
+            raise InputError(
+                f"A training takes one value of factor {name}; got {shown(value)}. fl.compare(vary=...) tries several."
+            )
     if patience is not None:
         if "patience" in given:
             raise InputError("patience is given twice, by itself and among the factors.")
         given["patience"] = patience
+    refuse_unused_penalise(penalise, given)
     found = named(problem, data_dir)
-    study = make_study(
-        [found],
-        [single(optimizer)],
-        factors={name: [value] for name, value in given.items()},
-        schedules=[schedule],
-        penalise=penalise,
-        batch_sizes=None if batch_size is None else [batch_size],
-        device=device,
-        threads=threads,
-        command=command,
-        data_dir=None if data_dir is None else str(Path(data_dir).resolve()),
-        epochs=DEFAULT_EPOCHS if epochs is None and steps is None else epochs,
-        steps=steps,
-        evaluate_every=evaluate_every,
-        losses_every=losses_every,
-        seeds=1,
-        seed=seed,
-        validation=validation,
-        order=order,
-    )
-    return _run(study, new_folder(f"{found.name}-fit") if store is None else Path(store), cadence, progress)
+    try:
+        study = make_study(
+            [found],
+            [single(optimizer)],
+            factors={name: [value] for name, value in given.items()},
+            schedules=[schedule],
+            penalise=penalise,
+            batch_sizes=None if batch_size is None else [batch_size],
+            device=device,
+            threads=threads,
+            command=command,
+            data_dir=None if data_dir is None else str(data_dir.resolve()),
+            epochs=DEFAULT_EPOCHS if epochs is None and steps is None else epochs,
+            steps=steps,
+            evaluate_every=evaluate_every,
+            losses_every=losses_every,
+            seeds=1,
+            seed=seed,
+            validation=validation,
+            order=order,
+        )
+    except WrongArgument as error:
+        raise error.renamed(batch_sizes="batch_size", schedules="schedule") from None
+    return _run(study, new_folder(f"{found.name}-fit") if store is None else store, cadence, progress)
 
 
 def resume_fit(folder: str | Path, *, data_dir: str | Path | None = None, progress: bool | FitWatcher = True) -> Fitted:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from fallline.errors import InputError
+from fallline.errors import InputError, shown
 from fallline.imports import absolute, load_object
 from fallline.suggestions import unknown
 
@@ -197,7 +197,7 @@ def schedule(given: str | Schedule | type[Schedule]) -> Schedule:
     if isinstance(given, Schedule):
         return given
     if not isinstance(given, str):
-        return _made(given, {}, repr(given))
+        return _made(given, {}, shown(given))
     head, _, tail = given.rpartition(":")
     name, written = (head, tail) if head and "=" in tail else (given, "")
     settings = dict(item.partition("=")[::2] for item in filter(None, written.split(",")))

@@ -82,6 +82,11 @@ def test_divergence_is_said_and_no_error(tmp_path):
         (["digits", "--with", "dropout=much"], "must be a number"),
         (["digits", "--patience", "0"], "patience must be a number above 0"),
         (["digits", "--checkpoint-every", "often"], "30s, 5min or 1h"),
+        (["digits", "-o", "adam", "-o", "sgd"], "--optimizer is given 2 times"),
+        (["digits", "-o", "sgd:lr=0.1,0.2"], "written lr=0.1|0.2"),
+        (["digits", "--batch-size", "0"], "--batch-size must be a whole number of at least 1; got 0."),
+        (["digits", "--penalise", "all"], "--penalise says what"),
+        (["digits", "--with", "label_smoothing=-1"], "a number from 0 to 1"),
     ],
 )
 def test_mistakes_end_with_two_before_anything_is_made(words, message, tmp_path, monkeypatch):

@@ -170,7 +170,6 @@ def test_all_that_a_study_takes_is_taken(tmp_path):
         torch.optim.NAdam,
         schedule="cosine:warmup=0.1",
         factors={"dropout": "0.5", "label_smoothing": 0.1},
-        penalise="all",
         order="fixed",
         steps=7,
         epochs=None,

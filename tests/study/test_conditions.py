@@ -67,7 +67,7 @@ def test_label_smoothing_needs_no_declaration_where_the_loss_takes_it(tmp_path):
         InputError, match=r"that of line does not take it: .*loss\(output, target, label_smoothing=0.0\)"
     ):
         compare(tmp_path / "none", vary={"label_smoothing": [0.1]})
-    with pytest.raises(InputError, match="between 0.0 and 1.0"):
+    with pytest.raises(InputError, match="must be a number from 0 to 1; got 1.5"):
         compare(tmp_path / "much", classes(), vary={"label_smoothing": [1.5]})
 
 

@@ -160,8 +160,14 @@ def test_a_finished_study_is_not_trained_again_and_another_is_refused(tmp_path):
     again = compare(tmp_path)
     assert time.perf_counter() - began < 1
     assert same(curves(first), curves(again))
-    with pytest.raises(InputError, match="holds another study"):
+    with pytest.raises(InputError, match=r"holds another study \(epochs: 2 there, 3 here\)"):
         compare(tmp_path, epochs=3)
+    with pytest.raises(InputError, match=r"\(lr of sgd: 0.01 and 0.1 there, 0.5 here; lr of adam: 0.01 and 0.1 th"):
+        compare(tmp_path, lrs=[0.5])
+    with pytest.raises(
+        InputError, match=r"\(optimizer: sgd and adam there, sgd here; factor l1: nothing there, 0.1 here"
+    ):
+        compare(tmp_path, optimizers=["sgd"], vary={"l1": [0.1]})
     with pytest.raises(InputError, match="training data of line|the train data of line"):
         compare(tmp_path, line(train=(X, 3 * X)))
 
@@ -232,7 +238,7 @@ def test_the_next_command_keeps_all_that_was_asked(tmp_path):
     assert "--target" not in whole.next_command()
     assert "--validation" not in whole.next_command()
     assert "--vary batch_norm=true --vary dropout=0 " in whole.next_command()
-    lost = compare(tmp_path, optimizers=["sgd:lr=1e20"], store=tmp_path / "lost")
+    lost = compare(tmp_path, optimizers=["sgd:lr=1e20"], lrs=None, store=tmp_path / "lost")
     assert lost.next_command() is None
 
 

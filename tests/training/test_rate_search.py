@@ -179,8 +179,35 @@ def test_an_interrupted_search_puts_everything_back(error, when):
         return cross_entropy(output, target)
 
     before = photograph(model, optimizer)
-    with pytest.raises(error, match="now"):
+    # What fails when it is first tried is bad input.
+    with pytest.raises(InputError if when == 1 and error is RuntimeError else error, match="now"):
         lr_find(model, optimizer, loss=loss, data=classes(), steps=5)
+    assert changed(before, photograph(model, optimizer)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"data": (torch.zeros(200, 3), torch.zeros(200).long())},
+            r"model Counting failed on inputs \(float32\[160, 3\]",
+        ),
+        ({"data": (classes()[0], classes()[1].float())}, "does not fit the loss with targets float32"),
+        ({"data": (classes()[0], classes()[1] + 2)}, r"label [23] is outside 0..1"),
+        ({"data": 4}, "training data: expected tensors"),
+        ({"loss": 3}, "loss must be callable"),
+        ({"loss": lambda output: output.mean()}, "Counting: training data"),
+        ({"loss": lambda output, target: output}, "must return one number"),
+        ({"loss": lambda output, target: target.float().mean()}, "does not depend on the model's parameters"),
+        ({"device": "cuda"}, "device goes with a problem"),
+        ({"data_dir": "."}, "data_dir goes with a problem"),
+    ],
+)
+def test_data_and_losses_that_do_not_fit_a_live_model_are_refused_and_nothing_is_moved(changes, message):
+    model, optimizer = partly_trained()
+    before = photograph(model, optimizer)
+    with pytest.raises(InputError, match=message):
+        lr_find(model, optimizer, **{"loss": cross_entropy, "data": classes(), "steps": 5, **changes})
     assert changed(before, photograph(model, optimizer)) == []
 
 
@@ -416,6 +443,9 @@ def test_the_window_of_a_ramp():
         (("linear", "momentum:momentum=0.8|0.9"), {}, "2 settings"),
         (("linear", "adm"), {}, "Did you mean 'adam'"),
         (("linier", "adam"), {}, "Did you mean 'linear'"),
+        (("linear", "sgd"), {"loss": 3}, "loss goes with a model"),
+        (("linear", "sgd"), {"data": 4}, "data goes with a model"),
+        (("linear", "sgd"), {"low": "1"}, "need numbers"),
         (("linear", "sgd"), {"threads": 0}, "threads must be"),
         ((nn.Linear(4, 2), "adam"), {}, "a torch Optimizer"),
         ((nn.Linear(4, 2), torch.optim.SGD(nn.Linear(4, 2).parameters())), {"loss": cross_entropy}, "data="),

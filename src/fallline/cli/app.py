@@ -9,6 +9,7 @@ from fallline.cli.gallery import gallery
 from fallline.cli.guard import guarded
 from fallline.cli.listing import optimizers, problems
 from fallline.cli.lr_find import lr_find
+from fallline.cli.once import Once
 from fallline.cli.report import report
 from fallline.cli.resume import resume
 from fallline.cli.trace import trace
@@ -25,7 +26,7 @@ app = typer.Typer(
 )
 
 for command in (compare, train, trace, lr_find, gallery, check, resume, report, optimizers, problems, doctor):
-    app.command()(guarded(command))
+    app.command(cls=Once)(guarded(command))
 
 
 @app.callback(invoke_without_command=True)

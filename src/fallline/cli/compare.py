@@ -113,13 +113,13 @@ def compare(
 
 
 def _varied(given: list[str]) -> dict[str, list[str]]:
-    from fallline.errors import InputError
+    from fallline.errors import InputError, shown
 
     varied = {}
     for item in given:
         name, equals, values = item.partition("=")
         if not equals or not values:
-            raise InputError(f"--vary must be KEY=A,B,...; got {item!r}.")
+            raise InputError(f"--vary must be KEY=A,B,...; got {shown(item)}.")
         if name in varied:
             raise InputError(f"--vary gives {name} twice; write all its values at once: --vary {name}=A,B,...")
         varied[name] = values.split(",")
@@ -127,9 +127,9 @@ def _varied(given: list[str]) -> dict[str, list[str]]:
 
 
 def _whole_numbers(text: str, option: str) -> list[int]:
-    from fallline.errors import InputError
+    from fallline.errors import InputError, shown
 
     try:
         return [int(item) for item in text.split(",")]
     except ValueError:
-        raise InputError(f"{option} must be whole numbers separated by commas; got {text!r}.") from None
+        raise InputError(f"{option} must be whole numbers separated by commas; got {shown(text)}.") from None

@@ -45,12 +45,12 @@ def trace(
 
 
 def _point(text: str | None) -> tuple[float, float] | None:
-    from fallline.errors import InputError
+    from fallline.errors import InputError, shown
 
     if text is None:
         return None
     try:
         x1, x2 = (float(part) for part in text.split(","))
     except ValueError:
-        raise InputError(f"--start must be two numbers X,Y; got {text!r}.") from None
+        raise InputError(f"--start must be two numbers X,Y; got {shown(text)}.") from None
     return x1, x2

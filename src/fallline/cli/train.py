@@ -110,13 +110,13 @@ def show_fit(fitted: "Fitted", json: bool) -> None:
 
 
 def _factors(given: list[str]) -> dict[str, str]:
-    from fallline.errors import InputError
+    from fallline.errors import InputError, shown
 
     factors: dict[str, str] = {}
     for item in given:
         name, equals, value = item.partition("=")
         if not equals or not value:
-            raise InputError(f"--with must be KEY=VALUE, such as dropout=0.5; got {item!r}.")
+            raise InputError(f"--with must be KEY=VALUE, such as dropout=0.5; got {shown(item)}.")
         if name in factors:
             raise InputError(
                 f"--with {name} is given twice; `fallline compare --vary {name}=A,B` tries several values."

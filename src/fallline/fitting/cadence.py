@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from fallline.errors import InputError
+from fallline.errors import InputError, shown
 
 DEFAULT = "30s"
 COST = 0.05
@@ -30,7 +30,7 @@ class Cadence:
         match = None if isinstance(given, bool) else re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h|)", text)
         if match is None or float(match[1]) <= 0 or (not match[2] and "." in match[1]):
             raise InputError(
-                f"checkpoint_every must be a number of steps, or a time such as 30s, 5min or 1h; got {given!r}."
+                f"checkpoint_every must be a number of steps, or a time such as 30s, 5min or 1h; got {shown(given)}."
             )
         if not match[2]:
             return cls(text, steps=int(match[1]))

@@ -1,9 +1,10 @@
 """Who wants to know how a fit gets on."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class FitWatcher(Protocol):
     """Somebody who wants to know how a fit gets on."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from fallline.errors import FalllineError, InputError, describe_failure
+from fallline.errors import FalllineError, InputError, describe_failure, shown
 from fallline.imports import is_reference, load_object, objects_in
 from fallline.problems.airfoil import airfoil
 from fallline.problems.cubic import cubic
@@ -71,7 +71,7 @@ def _refuse_model(name: str, found: Any) -> None:
 def _made(name: str, make: Any, options: dict[str, Any]) -> Problem:
     _refuse_model(name, make)
     if not callable(make):
-        raise InputError(f"{name} must be a fallline.Problem or a function that returns one; got {make!r}.")
+        raise InputError(f"{name} must be a fallline.Problem or a function that returns one; got {shown(make)}.")
     known = list(inspect.signature(make).parameters)
     for option in options:
         if option not in known:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from fallline.errors import InputError
+from fallline.errors import InputError, shown
 from fallline.problems.files import DataFile
 from fallline.problems.models import hidden_sizes, mlp
 from fallline.problems.objective import accuracy
@@ -49,7 +49,7 @@ def mnist(
     the four IDX files, packed or not; otherwise they are downloaded once.
     """
     if scaling not in SCALINGS:
-        raise InputError(f"mnist: scaling must be one of {', '.join(SCALINGS)}; got {scaling!r}.")
+        raise InputError(f"mnist: scaling must be one of {', '.join(SCALINGS)}; got {shown(scaling)}.")
     sizes = hidden_sizes(hidden)
     parts = {name: parse_idx(file.read(data_dir), file.name) for name, file in FILES.items()}
     shift, scale = SCALINGS[scaling]

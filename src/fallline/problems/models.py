@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from fallline.errors import InputError
+from fallline.errors import InputError, shown
 
 
 def mlp(
@@ -20,7 +20,7 @@ def mlp(
     ['Linear', 'BatchNorm1d', 'ReLU', 'Dropout', 'Linear']
     """
     if not 0 <= dropout < 1:
-        raise InputError(f"dropout must be a rate in [0, 1); got {dropout!r}.")
+        raise InputError(f"dropout must be a rate in [0, 1); got {shown(dropout)}.")
     *hidden, (last, outputs) = pairwise(sizes)
     layers: list[nn.Module] = []
     for inputs, size in hidden:
@@ -43,5 +43,5 @@ def hidden_sizes(hidden: str | int | Sequence[int]) -> tuple[int, ...]:
     except (TypeError, ValueError):
         sizes = (-1,)
     if any(size < 1 for size in sizes):
-        raise InputError(f"hidden must be layer sizes such as 200 or 200-100; got {hidden!r}.")
+        raise InputError(f"hidden must be layer sizes such as 200 or 200-100; got {shown(hidden)}.")
     return sizes

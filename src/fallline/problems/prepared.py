@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from fallline.errors import InputError, describe_failure
+from fallline.errors import InputError, describe_failure, shown
 from fallline.problems.data import source
 from fallline.problems.kept import Evaluated, digest, keep
 from fallline.problems.objective import Objective
@@ -132,7 +132,7 @@ def _split(problem: Problem, train: Source, asked: float | None, seed: int) -> t
         return train, None
     fraction = DEFAULT_VALIDATION if asked is None else asked
     if isinstance(fraction, bool) or not (0 <= fraction < 1) or not math.isfinite(fraction):
-        raise InputError(f"{problem.name}: validation must be a fraction in [0, 1); got {fraction!r}.")
+        raise InputError(f"{problem.name}: validation must be a fraction in [0, 1); got {shown(fraction)}.")
     held_out = round(train.rows * fraction)
     if held_out in (0, train.rows) and fraction and asked is not None:
         raise InputError(

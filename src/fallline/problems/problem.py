@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from fallline.errors import InputError
+from fallline.arguments import by_name, check
+from fallline.errors import InputError, shown
 
 Loss = Callable[..., Any]
 
@@ -51,22 +52,27 @@ class Problem:
     target: str | None = None
 
     def __post_init__(self) -> None:
+        check("name", self.name, str, "text")
+        check("target", self.target, str | None, "a condition such as 'test_accuracy>=0.97'")
+        by_name("metrics", self.metrics, "{'accuracy': fallline.problems.accuracy}")
+        by_name("factors", self.factors, "{'dropout': 0.0}")
         if not callable(self.model):
             raise InputError(
-                f"Problem {self.name!r}: model must be a class or callable that makes an nn.Module; got {self.model!r}."
+                f"Problem {self.name!r}: model must be a class or callable that makes an nn.Module; "
+                f"got {shown(self.model)}."
             )
         if not callable(self.loss):
             raise InputError(
                 f"Problem {self.name!r}: loss must be callable, such as torch.nn.functional.cross_entropy; "
-                f"got {self.loss!r}."
+                f"got {shown(self.loss)}."
             )
         for name, metric in self.metrics.items():
             if name == "loss" or not name.isidentifier():
                 raise InputError(
-                    f"Problem {self.name!r}: a metric's name must be an identifier, not 'loss'; got {name!r}."
+                    f"Problem {self.name!r}: a metric's name must be an identifier, not 'loss'; got {shown(name)}."
                 )
             if not callable(metric):
-                raise InputError(f"Problem {self.name!r}: metric {name!r} must be callable; got {metric!r}.")
+                raise InputError(f"Problem {self.name!r}: metric {name!r} must be callable; got {shown(metric)}.")
 
     def make_model(self, factors: Mapping[str, Any] | None = None) -> nn.Module:
         """A new model with given factors; initial weights come from torch's global generator, or the instance's."""

@@ -29,18 +29,34 @@ def rehearse(problem: Prepared, seed: int, factors: Mapping[str, Any], batch_siz
         raise InputError(f"{problem.problem.name}: the model {type(model).__name__} has no parameters to train.")
     with forked(problem.device):
         seed_global(seed, "rehearsal", device=problem.device)
-        for name in problem.evaluated:
-            _evaluate(problem, name, model.eval(), told)
-        model = initial_model(problem, seed, 0, factors).train()
-        batches = list(_training_batches(problem, batch_size))
-        for batch in batches:
-            loss = _loss(problem, f"{where(problem.problem, 'train')}{told}", model, batch, factors)
-            if not loss.requires_grad:
-                raise InputError(
-                    f"{problem.problem.name}: the loss does not depend on the model's parameters, so nothing can be "
-                    "trained."
-                )
-    return initial_model(problem, seed, 0, factors).train(), batches[0]
+        try_evaluations(problem, model, told)
+        batch = try_batches(problem, initial_model(problem, seed, 0, factors).train(), batch_size, factors, told)
+    return initial_model(problem, seed, 0, factors).train(), batch
+
+
+def try_evaluations(problem: Prepared, model: nn.Module, told: str = "") -> None:
+    """Put a model into evaluation mode and try it on all that is evaluated; `told` are the factors in messages."""
+    for name in problem.evaluated:
+        _evaluate(problem, name, model.eval(), told)
+
+
+def try_batches(
+    problem: Prepared,
+    model: nn.Module,
+    batch_size: int | None,
+    factors: Mapping[str, Any] | None = None,
+    told: str = "",
+) -> Any:
+    """Try a model in the mode it is in on batches of a size, the ragged last one too; the first of them."""
+    batches = list(_training_batches(problem, batch_size))
+    for batch in batches:
+        loss = _loss(problem, f"{where(problem.problem, 'train')}{told}", model, batch, factors)
+        if not loss.requires_grad:
+            raise InputError(
+                f"{problem.problem.name}: the loss does not depend on the model's parameters, so nothing can be "
+                "trained."
+            )
+    return batches[0]
 
 
 def _training_batches(problem: Prepared, batch_size: int | None) -> Iterator[Any]:

@@ -68,6 +68,6 @@ def surface(name: str) -> Surface:
     >>> surface("quadratic").minima
     ((0.0, 0.0),)
     """
-    if name not in SURFACES:
+    if not isinstance(name, str) or name not in SURFACES:
         raise InputError(unknown(name, list(SURFACES), "surface"))
     return SURFACES[name]

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from fallline.errors import InputError
+from fallline.errors import InputError, shown
 from fallline.imports import absolute, is_reference, load_object
 from fallline.optim import every_parameter, is_weight
 from fallline.optim.weights import Which
@@ -60,14 +60,24 @@ def checked_factors(problems: Sequence[Problem], given: Mapping[str, Sequence[An
                 f"keyword, such as loss(output, target, {name}={OF_THE_LOSS[name]})."
             )
         if name in owners:
-            factor = f"factor {name}"
-            typed = [parse_like(v, known[name], owners[name], factor) if isinstance(v, str) else v for v in values]
+            typed = [_typed(value, known[name], owners[name], name) for value in values]
         else:
             typed = [TREATMENTS[name].checked(name, value) for value in values]
         checked[name] = tuple(dict.fromkeys(typed))
         if not checked[name]:
             raise InputError(f"Factor {name} has no values.")
     return checked
+
+
+def _typed(value: Any, default: Any, owner: str, name: str) -> Any:
+    """A value of a problem's own factor, of the default's type where it is text."""
+    typed = parse_like(value, default, owner, f"factor {name}") if isinstance(value, str) else value
+    plain = typed is None or isinstance(typed, bool | int | float | str)
+    if not plain and not (isinstance(typed, tuple) and isinstance(default, tuple)):
+        raise InputError(f"{owner}: a value of factor {name} must be like its default {default!r}; got {shown(value)}.")
+    if name in OF_THE_LOSS and (isinstance(typed, bool) or not isinstance(typed, int | float) or not 0 <= typed <= 1):
+        raise InputError(f"{owner}: factor {name} must be a number from 0 to 1; got {shown(value)}.")
+    return typed
 
 
 def refuse_untreatable(contenders: Sequence[Contender], factors: Mapping[str, Sequence[Any]]) -> None:
@@ -117,7 +127,7 @@ def group_rule(name: str) -> Which:
         raise InputError(unknown(name, GROUP_RULES, "group rule") + " For your own: file.py:function.")
     found = load_object(name)
     if not callable(found):
-        raise InputError(f"{name} must be a function of (name, parameter, module); got {found!r}.")
+        raise InputError(f"{name} must be a function of (name, parameter, module); got {shown(found)}.")
     which: Which = found
     return which
 
@@ -131,6 +141,6 @@ def spelled_rule(given: str | Which) -> str:
     if named is None and (not callable(given) or "<" in getattr(given, "__qualname__", "<")):
         raise InputError(
             f"penalise must be {', '.join(GROUP_RULES)}, or a function of (name, parameter, module) that stands at the "
-            f"top of a module; got {given!r}."
+            f"top of a module; got {shown(given)}."
         )
     return named or f"{given.__module__}:{given.__qualname__}"

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from fallline import rules
-from fallline.errors import InputError
+from fallline.errors import InputError, shown
 from fallline.imports import absolute, load_object
 from fallline.rules import LogRange, Rule
 from fallline.rules.kinds import Kind
@@ -32,12 +32,14 @@ class Contender:
     """One optimizer of a study: its label, its algorithm, and every value tried of each hyperparameter that is set.
 
     `source` is the name or reference by which the algorithm can be found again; None for an object made in Python.
+    `own` are the hyperparameters that its text gives values, which stand whatever is tried of all optimizers.
     """
 
     label: str
     algorithm: Algorithm
     grid: Mapping[str, tuple[Any, ...]]
     source: str | None
+    own: frozenset[str] = frozenset()
 
     @property
     def settings(self) -> list[dict[str, Any]]:
@@ -73,6 +75,7 @@ def contender(
     """
     text = given if isinstance(given, str) else None
     name, settings = _split(text) if text is not None else (None, {})
+    own = frozenset(settings)
     found = resolve(name) if name is not None else given
     algorithm, tuned = _algorithm(found)
     label = _label(name, algorithm)
@@ -97,7 +100,7 @@ def contender(
             raise InputError(unknown(field, [*kinds, *further], f"hyperparameter of {label}"))
         grid[field] = parse_values(written, kinds[field], label, field)
     grid = {field: distinct(_checked(label, kinds, field, values), label, field) for field, values in grid.items()}
-    return Contender(label, algorithm, grid, absolute(name) if name is not None else reference(found))
+    return Contender(label, algorithm, grid, absolute(name) if name is not None else reference(found), own)
 
 
 def single_rule(text: str) -> tuple[Rule, str]:
@@ -210,7 +213,9 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     for item in filter(None, re.split(r",(?![^(\[]*[)\]])", written)):
         field, equals, value = (part.strip() for part in item.partition("="))
         if not equals or not value:
-            raise InputError(f"In {text!r}: expected key=value, got {item!r}.")
+            last = next(reversed(settings), None)
+            several = "" if last is None or equals else f" Several values are written {last}={settings[last]}|{item}."
+            raise InputError(f"In {text!r}: expected key=value, got {item!r}.{several}")
         if field in settings:
             raise InputError(f"In {text!r}: {field} is given twice; for several values write {field}=a|b.")
         settings[field] = value
@@ -227,7 +232,7 @@ def _algorithm(found: Any) -> tuple[Algorithm, bool]:
             raise InputError(f"{found.__name__} needs a default for every field: {error}") from error
     if isinstance(found, type) and issubclass(found, torch.optim.Optimizer):
         return found, True
-    raise InputError(f"An optimizer must be a fallline Rule or a class of torch.optim.Optimizer; got {found!r}.")
+    raise InputError(f"An optimizer must be a fallline Rule or a class of torch.optim.Optimizer; got {shown(found)}.")
 
 
 def _search(algorithm: Algorithm) -> Mapping[str, LogRange]:
@@ -254,7 +259,7 @@ def _checked(label: str, kinds: Mapping[str, Kind], name: str, values: Sequence[
     if name == "lr":
         for value in checked:
             if isinstance(value, bool) or not isinstance(value, float) or not 0 < value < float("inf"):
-                raise InputError(f"{label}: lr must be a finite number above 0; got {value!r}.")
+                raise InputError(f"{label}: lr must be a finite number above 0; got {shown(value)}.")
     return checked
 
 

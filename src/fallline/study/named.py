@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fallline.errors import InputError
+from fallline.errors import InputError, shown
 from fallline.imports import absolute
 from fallline.problems import Problem, load
 from fallline.problems.load import defaults, takes
@@ -29,7 +29,7 @@ def named(given: Any, data_dir: Any = None) -> NamedProblem:
     if isinstance(given, Problem):
         return NamedProblem(given.name, given, None, {}, given.target)
     if not isinstance(given, str):
-        raise InputError(f"A problem must be a fallline.Problem or a name; got {given!r}.")
+        raise InputError(f"A problem must be a fallline.Problem or a name; got {shown(given)}.")
     head, _, tail = given.rpartition(":")
     name, written = (head, tail) if head and "=" in tail else (given, "")
     options = dict(item.partition("=")[::2] for item in filter(None, written.split(",")))

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from textwrap import shorten
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from fallline.errors import InputError
+from fallline.arguments import whole
+from fallline.errors import InputError, shown
 from fallline.problems import Prepared, initial_model
 from fallline.problems.objective import rows
 from fallline.randomness import forked
@@ -49,8 +51,8 @@ def make_plan(
     """Choose how to train; raises InputError for a runner that does not exist."""
     if runner not in ("auto", *RUNNERS):
         raise InputError(unknown(runner, ("auto", *RUNNERS), "runner"))
-    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
-        raise InputError(f"threads must be a whole number of at least 1; got {threads!r}.")
+    if threads is not None:
+        whole("threads", threads, 1)
     length = {
         (name, size): budget.total_steps(problems[name].train.steps(size or 0))
         for name, size in dict.fromkeys((member.problem, member.batch_size) for member in members)
@@ -92,6 +94,6 @@ def device_of(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except Exception as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"Device {name!r} cannot be used here: {reason}") from None
+        reason = shorten(str(error), 200)
+        raise InputError(f"Device {shown(name)} cannot be used here: {reason}") from None
     return device

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fallline.errors import InputError
+from fallline.errors import InputError, WrongArgument, shown
 from fallline.problems import Prepared, Problem, prepare, rehearse
 from fallline.randomness import key
 from fallline.study.contenders import contender
@@ -51,7 +51,7 @@ def of_model(
     """
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise InputError(
-            f"With a model, the optimizer must be one that trains it, a torch Optimizer; got {optimizer!r}."
+            f"With a model, the optimizer must be one that trains it, a torch Optimizer; got {shown(optimizer)}."
         )
     if loss is None or data is None:
         raise InputError("With a model and an optimizer, give loss=... and data=... too.")
@@ -64,7 +64,10 @@ def of_model(
     prepared = prepare(problem, seed, next(model.parameters()).device)
     label = type(optimizer).__name__
     member = Member(problem.name, label, type(optimizer), {}, batch_size=_batch_size(prepared, batch_size))
-    return RepeatableTraining(member, model, optimizer, prepared, seed)
+    training = RepeatableTraining(member, model, optimizer, prepared, seed)
+    with training.lent():
+        training.rehearse()
+    return training
 
 
 def threads_for(training: RepeatableTraining, steps: int, asked: int | None) -> int:
@@ -82,7 +85,7 @@ def _batch_size(problem: Prepared, asked: int | None) -> int | None:
     if asked is None:
         return min(DEFAULT_BATCH_SIZE, rows)
     if isinstance(asked, bool) or not isinstance(asked, int) or not 1 <= asked <= rows:
-        raise InputError(
-            f"batch_size must be a whole number from 1 to the {rows} training rows of {name}; got {asked!r}."
+        raise WrongArgument(
+            ("batch_size", f" must be a whole number from 1 to the {rows} training rows of {name}; got {shown(asked)}")
         )
     return asked

@@ -82,6 +82,8 @@ class StudyResults:
 
 def read_results(folder: str | Path) -> StudyResults:
     """The results in a study's folder, finished or not."""
+    if not Path(folder).exists():
+        raise InputError(f"There is no folder {folder} (looked in {Path.cwd()}).")
     with Store.reader(folder) as store:
         stored = store.study()
         records = tuple(store.records().values())

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
 from fallline.errors import InputError
+from fallline.study.differences import differences
 from fallline.study.environment import changes, moved
 from fallline.study.record import Record, describe, key
 from fallline.study.specification import Specification
@@ -17,6 +18,7 @@ from fallline.study.weights import keep_best, save_weights
 from fallline.training import Member, Trained, train_cohort
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Somebody who wants to know how a study gets on."""
 
@@ -113,10 +115,11 @@ def _begin(store: Store, study: Study, watcher: Watcher) -> int:
 
 def refuse_another(study: Study, specification: str, folder: Path, noun: str = "study") -> None:
     """Raise InputError where a folder's specification is not this study's."""
-    if Specification.model_validate_json(specification) != study.specification:
+    stored = Specification.model_validate_json(specification)
+    if stored != study.specification:
         raise InputError(
-            f"{folder} holds another {noun}. Choose another store, or delete that folder, or continue it: "
-            f"fallline resume {folder}"
+            f"{folder} holds another {noun} ({'; '.join(differences(stored, study.specification))}). Choose another "
+            f"store, or delete that folder, or continue it: fallline resume {folder}"
         )
 
 

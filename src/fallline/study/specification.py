@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fallline.errors import InputError
+from fallline.errors import WrongArgument, shown
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Value = bool | float | int | str | tuple[float, ...] | None
@@ -81,11 +81,12 @@ def specification(**fields: Any) -> Specification:
             for problem in error.errors()
             if not any(place != problem["loc"] and place[: len(problem["loc"])] == problem["loc"] for place in places)
         ]
-        raise InputError("; ".join(lines) + ".") from None
+        raise WrongArgument(*dict.fromkeys(lines)) from None
 
 
-def _line(problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"])
+def _line(problem: Any) -> tuple[str, str]:
+    """The argument at fault, and what is wrong with it; a list's items are blamed by its name."""
+    name = str(problem["loc"][0]) if problem["loc"] else ""
     message = problem["msg"].removeprefix("Value error, ").lower()
-    got = "" if isinstance(problem["input"], dict | BaseModel) else f"; got {problem['input']!r}"
-    return f"{place}: {message}{got}" if place else message + got
+    got = "" if isinstance(problem["input"], dict | BaseModel) else f"; got {shown(problem['input'])}"
+    return name, f": {message}{got}" if name else message + got

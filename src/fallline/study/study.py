@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from fallline.arguments import whole
 from fallline.errors import InputError, describe_failure
 from fallline.plain import canonical
 from fallline.problems import Prepared, prepare, rehearse
@@ -237,6 +238,9 @@ def _batch_sizes(problems: Sequence[NamedProblem], given: Sequence[Any] | None) 
         raise InputError(
             f"The training data of {loaders[0]} is a DataLoader, whose own batch size stands; give no batch size."
         )
+    for size in given or ():
+        if size is not None:
+            whole("batch_sizes", size, 1)
     return (DEFAULT_BATCH_SIZE,) if given is None else tuple(dict.fromkeys(given))
 
 

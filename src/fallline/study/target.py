@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fallline.errors import InputError
+from fallline.errors import InputError, shown
 from fallline.suggestions import unknown
 
 
@@ -30,7 +30,7 @@ class Target:
             value = float("nan")
         if not match or value != value or abs(value) == float("inf"):
             raise InputError(
-                f"A target is QUANTITY>=VALUE or QUANTITY<=VALUE, such as validation_accuracy>=0.95; got {text!r}."
+                f"A target is QUANTITY>=VALUE or QUANTITY<=VALUE, such as validation_accuracy>=0.95; got {shown(text)}."
             )
         quantity = match.group(1)
         if known is not None and quantity not in (names := list(known)):

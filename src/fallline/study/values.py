@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable
 from typing import Any
 
-from fallline.errors import InputError
+from fallline.errors import InputError, shown
 from fallline.rules import LogRange
 from fallline.rules.kinds import Kind
 
@@ -37,7 +37,7 @@ def parse_rates(text: str) -> tuple[float, ...]:
         return tuple(_number(item, "--lr", "each rate") for item in text.split(","))
     parts = text.split(":")
     if len(parts) != 3 or not parts[2].isdigit():
-        raise InputError(f"--lr must be LOW:HIGH:COUNT, such as 1e-4:1:9, or A,B,C; got {text!r}.")
+        raise InputError(f"--lr must be LOW:HIGH:COUNT, such as 1e-4:1:9, or A,B,C; got {shown(text)}.")
     return log(_number(parts[0], "--lr", "LOW"), _number(parts[1], "--lr", "HIGH"), int(parts[2]))
 
 
@@ -50,7 +50,8 @@ def parse_like(text: str, default: Any, owner: str, name: str) -> Any:
             try:
                 return kind(text)
             except ValueError:
-                raise InputError(f"{owner}: {name} must be a {'whole ' * (kind is int)}number; got {text!r}.") from None
+                expected = "a whole number" if kind is int else "a number"
+                raise InputError(f"{owner}: {name} must be {expected}; got {shown(text)}.") from None
     return text
 
 
@@ -82,7 +83,7 @@ def _parse(text: str, kind: Kind, owner: str, name: str) -> Any:
     if kind.type is bool:
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
-        raise InputError(f"{owner}: {name} must be true or false; got {text!r}.")
+        raise InputError(f"{owner}: {name} must be true or false; got {shown(text)}.")
     if kind.type is int:
         return parse_like(text, 0, owner, name)
     if kind.type is Any:
@@ -105,4 +106,4 @@ def _number(text: str, owner: str, name: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"{owner}: {name} must be a number; got {text!r}.") from None
+        raise InputError(f"{owner}: {name} must be a number; got {shown(text)}.") from None

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
-from fallline.errors import InputError
+from fallline.arguments import whole
+from fallline.errors import InputError, shown
 from fallline.plain import finite
 from fallline.problems.objective import rows
 from fallline.training.fan import Fan, Trial, fan
@@ -52,9 +54,8 @@ class FoundRate:
 def search_rate(training: RepeatableTraining, low: float, high: float, steps: int, say: Say | None = None) -> FoundRate:
     """Search from low to high, with short trainings of `steps` updates; everything is put back at the end.
 
-    `say` is told in words how it gets on. Raises InputError for a range or a number of steps that cannot be.
+    `say` is told in words how it gets on. `check_search` tells beforehand whether range and steps can be.
     """
-    _check(low, high, steps)
     told = say or (lambda _: None)
     problem, optimizer = training.member.problem, training.member.optimizer
     compared_on = training.compared_on
@@ -138,8 +139,8 @@ def _told(trial: Trial, steps: int) -> str:
     return f"{steps} steps at {trial.lr:.2g}: " + ("diverged" if trial.diverged else f"loss {trial.loss:.4g}")
 
 
-def _check(low: float, high: float, steps: int) -> None:
-    if not (0 < low < high < math.inf):
-        raise InputError(f"The rates searched need 0 < low < high; got {low:g} to {high:g}.")
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise InputError(f"steps must be a whole number of at least 1; got {steps!r}.")
+def check_search(low: Any, high: Any, steps: Any) -> None:
+    """Raise InputError for a range or a number of steps that cannot be."""
+    if not all(isinstance(rate, Real) for rate in (low, high)) or not 0 < low < high < math.inf:
+        raise InputError(f"The rates searched need numbers 0 < low < high; got {shown(low)} to {shown(high)}.")
+    whole("steps", steps, 1)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fallline.errors import InputError
 from fallline.problems.prepared import Prepared
+from fallline.problems.rehearsal import try_batches, try_evaluations
 from fallline.randomness import forked, seed_global
 from fallline.training.batches import Place, batches
 from fallline.training.evaluate import evaluate
@@ -57,6 +58,17 @@ class RepeatableTraining:
                 except KeyboardInterrupt:
                     self._begin.restore()
                     raise
+
+    def rehearse(self) -> None:
+        """Try model, loss and data as they stand, inside `lent()`. Raises InputError for what does not fit together."""
+        assert self._begin is not None
+        self._begin.rewind()
+        seed_global(self.seed, "rehearsal", device=self.problem.device)
+        try_evaluations(self.problem, self.model)
+        self._begin.rewind()
+        if not self.model.training:
+            self.model.train()
+        try_batches(self.problem, self.model, self.member.batch_size)
 
     def train(self, rates: Iterable[float]) -> Iterator[float]:
         """Train from the beginning, one update at each rate; the loss of each batch before its update.

@@ -1,11 +1,13 @@
 """The path of a rule on a surface of two variables."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
-from fallline.errors import InputError
+from fallline.arguments import check, whole
+from fallline.errors import WrongArgument, shown
 from fallline.optim import Optimizer
 from fallline.problems import Surface, surface
 from fallline.rules import Rule
@@ -24,11 +26,9 @@ def trace(
     """
     where = on if isinstance(on, Surface) else surface(on)
     begin = where.start if start is None else start
-    if len(begin) != 2 or not all(np.isfinite(begin)):
-        raise InputError(f"start must be two finite numbers x1,x2; got {begin!r}.")
-    if steps < 1:
-        raise InputError(f"steps must be at least 1; got {steps}.")
-    p = torch.tensor(begin, dtype=torch.float64, requires_grad=True)
+    check("rule", rule, Rule, "a rule with its values, such as fallline.rules.SGD(lr=0.1)")
+    whole("steps", steps, 1)
+    p = _point(begin).requires_grad_()
     optimizer = Optimizer([p], rule, executor="reference")
 
     def closure() -> torch.Tensor:
@@ -42,3 +42,13 @@ def trace(
         optimizer.step(closure)
         path.append(p.detach().numpy().copy())
     return np.stack(path)
+
+
+def _point(given: Any) -> torch.Tensor:
+    try:
+        point = torch.as_tensor(given, dtype=torch.float64).detach().clone()
+    except (TypeError, ValueError, RuntimeError):
+        point = torch.empty(0)
+    if point.shape != (2,) or not bool(torch.isfinite(point).all()):
+        raise WrongArgument(("start", f" must be two finite numbers x1,x2; got {shown(given)}"))
+    return point

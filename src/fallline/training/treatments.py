@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fallline import wrappers
-from fallline.errors import InputError
+from fallline.errors import InputError, shown
 from fallline.rules import Rule
 
 
@@ -35,7 +35,7 @@ class Treatment:
             number = math.nan
         if not math.isfinite(number) or number < 0 or (self.off is None and number == 0):
             expected = "of at least 0" if self.off is not None else "above 0, or none"
-            raise InputError(f"Factor {name} must be a number {expected}; got {value!r}.")
+            raise InputError(f"Factor {name} must be a number {expected}; got {shown(value)}.")
         return number
 
 
