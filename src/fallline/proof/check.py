@@ -139,8 +139,8 @@ def _step_times(rule: Rule) -> dict[str, float]:
 def _timed_step(rule: Rule, executor: str) -> Callable[[], object]:
     parameters = [tensor("p", i, 0, shape, torch.float32).requires_grad_() for i, shape in enumerate(_TIMED_SHAPES)]
     gradients = [tensor("g", i, 1, shape, torch.float32) for i, shape in enumerate(_TIMED_SHAPES)]
-    if rule.acts_on == "matrix":
-        parameters, gradients = parameters[::2], gradients[::2]
+    taken = [i for i, p in enumerate(parameters) if p.dim() in rule.ranks]
+    parameters, gradients = [parameters[i] for i in taken], [gradients[i] for i in taken]
     optimizer = Optimizer(parameters, rule, executor=executor)
 
     def closure() -> None:

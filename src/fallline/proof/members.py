@@ -11,6 +11,8 @@ from fallline.proof.trials import copy_of, furthest, moments, other_values, surr
 from fallline.rules import Rule, State
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
+ROUNDED = 0.25
+"""Where a rule rounds to bfloat16 inside, a last bit that differs is enlarged from operation to operation."""
 _MEMBERS = 3
 
 
@@ -20,13 +22,13 @@ def members_of(rule: Rule, names: list[str], count: int) -> list[dict[str, float
     return [{n: values[j % len(values)] for n, values in choices.items()} for j in range(count)]
 
 
-def members_apart(rule: Rule, names: list[str], dtype: torch.dtype) -> float:
+def members_apart(rule: Rule, names: list[str], dtype: torch.dtype, steps: int = 3) -> float:
     """Hold a population, whose members differ in the named floats, to a reference run of each member."""
     members = members_of(rule, names, _MEMBERS)
     values = {n: torch.tensor([m[n] for m in members], dtype=torch.float64) for n in names}
     bound = [rule.bind(member) for member in members]
     largest = 0.0
-    for parts in zip(*(moments(single, dtype) for single in bound), strict=True):
+    for parts in zip(*(moments(single, dtype, steps=steps) for single in bound), strict=True):
         t = parts[0].t[0]
         p = [torch.stack(tensors) for tensors in zip(*(part.p for part in parts), strict=True)]
         if t == 1:
@@ -42,7 +44,7 @@ def members_apart(rule: Rule, names: list[str], dtype: torch.dtype) -> float:
         )
         for j, part in enumerate(parts):
             right = reference([copy_of(part)], surroundings(part.t[0]))[0]
-            largest = max(largest, hold(f"population in {name_of(dtype)}", _member(update, j), right, dtype))
+            largest = max(largest, hold(f"population in {name_of(dtype)}", _member(update, j), right, dtype, rule))
     return largest
 
 
@@ -62,10 +64,19 @@ def _stacked(states: tuple[State, ...]) -> State:
     return {name: torch.stack([state[name] for state in states]) for name in states[0]}
 
 
-def hold(name: str, update: Update, right: Update, dtype: torch.dtype = torch.float64) -> float:
+def tolerance(rule: Rule | None, dtype: torch.dtype) -> float:
+    """How far two executors of a rule may differ in one step, beyond rounding where the rule declares it."""
+    if rule is None:
+        return TOLERANCE[dtype]
+    return ROUNDED if rule.rounds else TOLERANCE[dtype] * rule.amplifies
+
+
+def hold(
+    name: str, update: Update, right: Update, dtype: torch.dtype = torch.float64, rule: Rule | None = None
+) -> float:
     """The relative difference of two updates, or Broken where it is above the tolerance."""
     difference, where = furthest(update, right)
-    if not difference <= TOLERANCE[dtype]:
+    if not difference <= tolerance(rule, dtype):
         raise Broken(f"{name} differs by {difference:.1e} in {where}")
     return difference
 

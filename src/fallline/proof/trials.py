@@ -18,14 +18,15 @@ from fallline.randomness import numpy_stream
 from fallline.rules import Now, Rule
 from fallline.rules.kinds import Kind
 
-_MATRICES = [(4, 3), (3, 5), (4, 4)]
 _SHAPES: list[tuple[int, ...]] = [(), (5,), (3, 4), (2, 3, 2)]
+_MATRICES: list[tuple[int, ...]] = [(4, 3), (3, 5), (4, 4), (5,), (2, 3, 2)]
 _SEED = 0
 
 
 def shapes_for(rule: Rule) -> list[tuple[int, ...]]:
     """Shapes that the rule can act on, all different."""
-    return [*_MATRICES] if rule.acts_on == "matrix" else _SHAPES
+    shapes = _MATRICES if rule.acts_on == "matrix" else _SHAPES
+    return [shape for shape in shapes if len(shape) in rule.ranks]
 
 
 def variants(rule: Rule) -> list[Rule]:

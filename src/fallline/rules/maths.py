@@ -10,7 +10,20 @@ import torch
 from torch import Tensor, maximum, sqrt, zeros_like
 from torch.overrides import handle_torch_function, has_torch_function
 
-__all__ = ["clip", "debias", "ema", "maximum", "shrink", "sqrt", "squared_norm", "where", "zeros_like"]
+__all__ = [
+    "clip",
+    "debias",
+    "ema",
+    "machine_epsilon",
+    "maximum",
+    "number",
+    "shrink",
+    "sqrt",
+    "squared_norm",
+    "where",
+    "widened",
+    "zeros_like",
+]
 
 
 def ema(average: Tensor, x: Tensor, decay: float) -> Tensor:
@@ -22,6 +35,14 @@ def debias(average: Tensor, decay: float, t: float) -> Tensor:
     """An exponential moving average that began at 0, corrected for having seen only t values."""
     seen: float = 1 - decay**t
     return average / seen
+
+
+def number(p: Tensor, value: float) -> Tensor:
+    """One number that a parameter's state holds, 0-d; as torch's it is float64 where that is the default type, else
+    float32, whatever p has: an average in bfloat16 would not move.
+    """
+    dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
+    return (torch.zeros((), dtype=dtype, device=p.device) + value).to(dtype)
 
 
 def clip(x: Tensor, limit: float) -> Tensor:
@@ -39,8 +60,22 @@ def squared_norm(x: Tensor) -> Tensor:
     """The sum of the squares of x; half precision, which overflows and drowns small terms, is summed in single."""
     if has_torch_function((x,)):
         return handle_torch_function(squared_norm, (x,), x)
-    wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    wide = widened(x)
     return (wide * wide).sum()
+
+
+def widened(x: Tensor) -> Tensor:
+    """x, in single precision where it is in half."""
+    if has_torch_function((x,)):
+        return handle_torch_function(widened, (x,), x)
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def machine_epsilon(x: Tensor) -> float:
+    """The distance from 1 to the next number of x's type."""
+    if has_torch_function((x,)):
+        return handle_torch_function(machine_epsilon, (x,), x)
+    return torch.finfo(x.dtype).eps
 
 
 def where(condition: Any, this: Any, other: Any) -> Any:

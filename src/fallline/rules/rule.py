@@ -41,8 +41,9 @@ class Rule:
     ranks: ClassVar[range] = range(65)
     """How many dimensions a parameter may have, of the 64 that torch allows."""
     rounds: ClassVar[bool] = False
-    """Whether the formula computes in bfloat16 inside, so that rounding, which may differ from one kernel of torch to
-    another, is seen in the second digit."""
+    """Whether the formula rounds to bfloat16 inside, where kernels of torch may differ: proofs see one digit then."""
+    amplifies: ClassVar[float] = 1.0
+    """How many times the formula enlarges rounding (decompositions of matrices do); proofs allow so much more."""
     search: ClassVar[Mapping[str, LogRange]] = {"lr": LogRange(1e-4, 1.0)}
     """The search space: what a study tries where the user names no values."""
     namesake: ClassVar[str | None] = None
