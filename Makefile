@@ -18,7 +18,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 conformance: $(READY)
-	$(BIN)/python -m pytest tests/conformance
+	FALLLINE_CONFORMANCE=full $(BIN)/python -m pytest tests/conformance -n auto
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/epoch.py

@@ -1,9 +1,8 @@
 """Every rule in every form, captured as a graph, against the reference; compiled for real for one rule per family.
 
-`FALLLINE_COMPILE=1` (as `make conformance` sets it) compiles every form.
+`make conformance` compiles every form.
 """
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -15,10 +14,10 @@ from fallline.proof.members import hold
 from fallline.proof.trials import copy_of, moments, surroundings
 from fallline.rules import Rule
 from fallline.wrappers import Clip
-from tests.conformance.variants import EXPORTED, forms
+from tests.conformance.variants import EXPORTED, FULL, forms
 
 FORMS = pytest.mark.parametrize("rule", forms())
-CAPTURED = Compiled(inductor if os.environ.get("FALLLINE_COMPILE") else uncompiled)
+CAPTURED = Compiled(inductor if FULL else uncompiled)
 FOR_REAL = Compiled()
 
 

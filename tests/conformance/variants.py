@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import os
 from typing import Any
 
 import pytest
@@ -27,16 +28,18 @@ WRAPPERS: dict[str, type[Wrapper]] = {
 NAMESAKES: dict[str, type[Rule]] = {
     name: rule for name, rule in EXPORTED.items() if vars(rule).get("namesake") is not None
 }
+FULL = os.environ.get("FALLLINE_CONFORMANCE") == "full"
 _NOT_THE_FORMULA = ("params", "foreach", "capturable", "differentiable", "fused")
 
 
 def forms() -> list[Any]:
-    """Every rule with its switches on and off, its optional floats absent and present, bare and in each wrapper that
-    it takes; every wrapper in each form of its own and in each other wrapper that it takes, the rules taking turns
-    inside.
+    """Every rule with its switches on and off, its optional floats absent and present, and as it is by default in
+    each wrapper that it takes; every wrapper in each form of its own and in each other wrapper that it takes, the
+    rules taking turns inside. `FALLLINE_CONFORMANCE=full` (`make conformance`) wraps every form of every rule.
     """
     bare = [form for rule in EXPORTED.values() for form in variants(rule())]
-    wrapped = [made for form in bare for wrapper in WRAPPERS.values() for made in fullest(wrapper, form)]
+    inside = bare if FULL else [rule() for rule in EXPORTED.values()]
+    wrapped = [made for form in inside for wrapper in WRAPPERS.values() for made in fullest(wrapper, form)]
     turns = itertools.cycle(EXPORTED.values())
     fewer = [
         form
