@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from fallline import optim
-from fallline.errors import InputError
 from fallline.optim import Optimizer, face
 from fallline.rules import SGD, AdamW, Momentum, Now, Rule, State
 from fallline.wrappers import L2, DecoupledDecay, Maximize
@@ -44,7 +43,8 @@ def stepped(optimizer: Any) -> list[float]:
 
 def test_rule_without_namesake_takes_its_fields_decay_and_ascent() -> None:
     assert str(inspect.signature(face(Signs))) == (
-        "(params, lr=0.01, fade=0.0, weight_decay=0.0, maximize=False, *, executor='auto', seed=0)"
+        "(params, lr=0.01, fade=0.0, weight_decay=0.0, maximize=False, "
+        "*, executor='auto', seed=0, differentiable=False)"
     )
     assert str(inspect.signature(optim.Momentum)).startswith(
         "(params, lr=0.001, momentum=0.9, dampening=0.0, nesterov=False, weight_decay=0.0"
@@ -107,12 +107,6 @@ def test_scheduled_decay_is_followed() -> None:
     p.grad = torch.zeros(2)
     optimizer.step()
     assert p.tolist() == [0.95, -1.9]
-
-
-@pytest.mark.parametrize("name", ["capturable", "differentiable"])
-def test_what_is_not_supported_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match=f"Adam does not support {name}=True"):
-        optim.Adam([weight()], **{name: True})
 
 
 @pytest.mark.parametrize(("foreach", "executor"), [(None, "auto"), (True, "foreach"), (False, "reference")])

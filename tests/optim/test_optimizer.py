@@ -199,19 +199,6 @@ def test_repr_shows_every_groups_values() -> None:
     assert "l2.weight_decay: 0.5" in repr(Optimizer([weight(1.0)], L2(SGD(), 0.5)))
 
 
-def test_sparse_gradient_is_refused_with_the_remedy() -> None:
-    embedding = torch.nn.Embedding(4, 2, sparse=True)
-    optimizer = optim.Adam([weight(1.0), embedding.weight])
-    embedding(torch.tensor([1, 2])).sum().backward()
-    with pytest.raises(InputError, match=r"Parameter 1 of shape \(4, 2\) has a sparse gradient.*sparse=False"):
-        optimizer.step()
-
-
-def test_complex_parameter_is_refused() -> None:
-    with pytest.raises(InputError, match=r"In parameter group 0: complex parameters are not supported.*complex128"):
-        optim.SGD([torch.zeros(2, dtype=torch.complex128, requires_grad=True)], lr=0.1)
-
-
 def worked_optimizer(p: torch.Tensor, **values: Any) -> Optimizer:
     optimizer: Optimizer = optim.Adam([p], lr=0.1, betas=(0.8, 0.9), weight_decay=0.01, **values)
     for gradient in (1.0, -0.5):

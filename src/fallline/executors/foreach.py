@@ -12,6 +12,7 @@ from fallline.executors.part import Part, Surroundings, Update
 from fallline.executors.reference import looped
 
 
+@torch.no_grad()
 def foreach(parts: Sequence[Part], around: Surroundings) -> list[Update]:
     """As `reference`, with one call per operation where torch has a multi-tensor form; the rest loops."""
     return looped(parts, around, MultiTensor)

@@ -12,6 +12,7 @@ from fallline.executors.questions import run
 from fallline.rules import Now, Rule, State
 
 
+@torch.no_grad()
 def reference(parts: Sequence[Part], around: Surroundings) -> list[Update]:
     """The decrements and new states of all parts; nothing is changed in place."""
     return looped(parts, around, Each)
@@ -24,8 +25,7 @@ def looped(parts: Sequence[Part], around: Surroundings, each: type[Each]) -> lis
         rule = part.rule.bind({name: _shared(each, [v[name] for v in part.values]) for name in part.values[0]})
         return stepped(rule, part, now, each)
 
-    with torch.no_grad():
-        return in_pieces(step, parts, around, lambda piece: _shared(each, piece.t))
+    return in_pieces(step, parts, around, lambda piece: _shared(each, piece.t))
 
 
 def in_pieces(

@@ -5,21 +5,20 @@ from typing import Any
 
 import torch
 
-from fallline.errors import InputError
 from fallline.optim.groups import group_values
 from fallline.optim.optimizer import Optimizer
 from fallline.rules import Rule
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _EXTRAS = {"weight_decay": 0.0, "maximize": False}
-_REFUSED = ("capturable", "differentiable")
+_RUN: dict[str, Any] = {"executor": "auto", "seed": 0, "differentiable": False}
 
 
 def face(rule: type[Rule]) -> type[Optimizer]:
     """A drop-in optimizer class for a rule.
 
     The signature is torch's, name for name and default for default, where the rule declares a namesake;
-    fields that torch lacks, `executor` and `seed` follow as keywords. Other rules take their fields,
+    fields that torch lacks, `executor`, `seed` and `differentiable` follow as keywords. Other rules take their fields,
     `weight_decay` (coupled L2) and `maximize`.
 
     >>> import torch
@@ -33,8 +32,7 @@ def face(rule: type[Rule]) -> type[Optimizer]:
     for name, default in group_values(rule()).items():
         if name not in known:
             parameters.append(inspect.Parameter(name, _KEYWORD, default=default))
-    parameters.append(inspect.Parameter("executor", _KEYWORD, default="auto"))
-    parameters.append(inspect.Parameter("seed", _KEYWORD, default=0))
+    parameters += [inspect.Parameter(name, _KEYWORD, default=x) for name, x in _RUN.items() if name not in known]
     signature = inspect.Signature(parameters)
 
     def __init__(self: Optimizer, *args: Any, **kwargs: Any) -> None:
@@ -45,8 +43,6 @@ def face(rule: type[Rule]) -> type[Optimizer]:
         bound.apply_defaults()
         values = dict(bound.arguments)
         params, executor, seed = values.pop("params"), values.pop("executor"), values.pop("seed")
-        if asked := [name for name in _REFUSED if values.get(name)]:
-            raise InputError(f"{rule.__name__} does not support {asked[0]}=True.")
         if executor == "auto" and values.get("foreach") is not None:
             executor = "foreach" if values["foreach"] else "reference"
         self._begin(params, rule(), values, executor, seed)

@@ -4,9 +4,11 @@ A group holds torch's keys, which schedulers rewrite (`betas`, `momentum`, `weig
 own fields.
 """
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from fallline.errors import InputError
@@ -22,12 +24,26 @@ def group_values(rule: Rule) -> dict[str, Any]:
     return values
 
 
-def rule_of(template: Rule, group: Mapping[str, Any], absent_is_zero: bool, checked: bool) -> Rule:
+def expected_keys(rule: Rule) -> set[str]:
+    """The keys that a saved group of this rule must hold: torch's, where torch has the rule, else all."""
+    keys = set(group_values(rule))
+    namesake = vars(type(rule.core())).get("namesake")
+    if namesake is None:
+        return keys
+    torchs = inspect.signature(getattr(torch.optim, namesake)).parameters
+    return {key for key in keys if key in torchs or "." in key}
+
+
+def rule_of(
+    template: Rule, group: Mapping[str, Any], absent_is_zero: bool, checked: bool, with_graph: bool = False
+) -> Rule:
     """The rule that a group's values describe; torch's `weight_decay` and `maximize` become wrappers.
 
     With `absent_is_zero` a 0 for a quantity that can be absent means absent, as torch spells it. `checked`
-    asks for the ranges, at construction; what a scheduler writes later stands as it is.
+    asks for the ranges, at construction; what a scheduler writes later stands as it is. Values that are tensors
+    become numbers unless they stay `with_graph`.
     """
+    plain = _number if checked or not with_graph else _single
     kinds = template.kinds()
     values: dict[str, Any] = {}
     for key, value in group.items():
@@ -38,11 +54,11 @@ def rule_of(template: Rule, group: Mapping[str, Any], absent_is_zero: bool, chec
             if not isinstance(value, tuple | list) or len(value) != len(fields):
                 raise InputError(f"{key} must be {len(fields)} numbers ({', '.join(fields)}); got {value!r}.")
             values.update(zip(fields, value, strict=True))
-    own = {name: _plain(value) for name, value in values.items() if name in kinds}
+    own = {name: plain(value) for name, value in values.items() if name in kinds}
     if absent_is_zero:
         own = {name: None if kinds[name].optional and value == 0 else value for name, value in own.items()}
     rule = template.replace(own) if checked else template.bind(own)
-    if "weight_decay" not in kinds and (decay := _plain(group.get("weight_decay", 0))):
+    if "weight_decay" not in kinds and (decay := plain(group.get("weight_decay", 0))):
         wrapper = DecoupledDecay if group.get("decoupled_weight_decay") else L2
         rule = wrapper(rule, decay) if checked else wrapper(rule).bind({f"{wrapper.name}.weight_decay": decay})
     return Maximize(rule) if group.get("maximize") else rule
@@ -54,5 +70,11 @@ def _grouped(values: Mapping[str, Any], key: str, fields: tuple[str, ...]) -> di
     return dict(renamed)
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, Tensor) and value.dim() == 0 else value
+def _number(value: Any) -> Any:
+    """A tensor of one element as its number."""
+    return value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
+
+
+def _single(value: Any) -> Any:
+    """A tensor of one element without dimensions, its graph kept."""
+    return value.reshape(()) if isinstance(value, Tensor) and value.numel() == 1 else value

@@ -1,0 +1,63 @@
+"""What a parameter group must be: checked when it is added, so that nothing is refused in the middle of a training."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fallline.errors import InputError
+from fallline.optim.names import called
+from fallline.rules import Rule
+from fallline.suggestions import unknown
+
+TORCHS_KEYS = (
+    *("weight_decay", "decoupled_weight_decay", "maximize"),
+    *("foreach", "fused", "capturable", "differentiable"),
+)
+"""What the groups of torch.optim's classes hold beside the formula's hyperparameters."""
+SCHEDULERS_KEYS = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", "swa_lr")
+"""What schedulers note in groups."""
+
+
+def check_keys(group: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Refuse a name that is no hyperparameter."""
+    for name in group:
+        if name not in (*defaults, "params", "param_names", *SCHEDULERS_KEYS):
+            raise InputError(unknown(name, defaults, "hyperparameter"))
+
+
+def check_manner(group: Mapping[str, Any], defaults: Mapping[str, Any], executor: str) -> None:
+    """Refuse ways of running a step that exclude each other, or that no executor has.
+
+    `foreach` and `fused` are hints about speed; any rule and any value may be run either way.
+    """
+    if group.get("capturable"):
+        raise InputError(
+            "capturable=True is not supported: steps cannot be captured in a CUDA graph, because they count updates "
+            "in Python. Leave it out."
+        )
+    if group.get("foreach") and group.get("fused"):
+        raise InputError("foreach=True and fused=True exclude each other. Give one of them.")
+    differentiable = bool(defaults.get("differentiable"))
+    if bool(group.get("differentiable")) != differentiable:
+        raise InputError("differentiable is one for all groups: give it to the optimizer, not to a group.")
+    if not differentiable:
+        return
+    if fast := [name for name in ("foreach", "fused") if group.get(name)]:
+        raise InputError(f"differentiable=True and {fast[0]}=True exclude each other. Leave {fast[0]} out.")
+    if executor not in ("auto", "reference"):
+        raise InputError(
+            f"differentiable=True and executor={executor!r} exclude each other: autograd goes through the reference "
+            "alone. Leave the executor out."
+        )
+
+
+def check_parameters(rule: Rule, groups: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse parameters of the last group that the rule cannot step."""
+    number = len(groups) - 1
+    for i, p in enumerate(groups[number]["params"]):
+        if p.is_complex() and rule.acts_on != "element":
+            whole = "matrices" if rule.acts_on == "matrix" else "whole tensors"
+            raise InputError(
+                f"{called(groups, number, i)} is complex ({p.dtype}), and {type(rule).__name__} acts on {whole}: rules "
+                "that act on single numbers alone take complex parameters. Train its real and imaginary parts, "
+                "torch.view_as_real's, as a real parameter."
+            )
