@@ -6,14 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fallline.proof.against import takes_dense
 from fallline.proof.findings import relative_difference
 from fallline.randomness import numpy_stream
 
 SHAPES: list[tuple[int, ...]] = [(), (5,), (3, 4), (2, 3, 2), (0, 3)]
 
 
-def parameters(dtype: torch.dtype) -> list[Tensor]:
-    return [_drawn("start", i, 0, shape, dtype).requires_grad_() for i, shape in enumerate(SHAPES)]
+def parameters(dtype: torch.dtype, shapes: Sequence[tuple[int, ...]] = SHAPES) -> list[Tensor]:
+    return [_drawn("start", i, 0, shape, dtype).requires_grad_() for i, shape in enumerate(shapes)]
 
 
 def set_gradients(params: Sequence[Tensor], step: int) -> None:
@@ -27,6 +28,10 @@ def train(
 ) -> None:
     for step in steps:
         set_gradients(params, step)
+        if not takes_dense(type(optimizer)):
+            for p in params:
+                assert p.grad is not None
+                p.grad = p.grad.to_sparse()
         optimizer.step()
         after(step)
 

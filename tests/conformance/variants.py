@@ -3,6 +3,8 @@
 import inspect
 import itertools
 import os
+import typing
+from functools import cache
 from typing import Any
 
 import pytest
@@ -10,10 +12,12 @@ import torch
 
 from fallline import rules, wrappers
 from fallline.errors import InputError
+from fallline.proof.against import takes_dense
 from fallline.proof.trials import describe, variants
 from fallline.rules import Rule
 from fallline.rules.kinds import kinds_of
 from fallline.wrappers import Wrapper
+from tests.conformance.training import SHAPES
 
 EXPORTED: dict[str, type[Rule]] = {
     name: rule
@@ -104,11 +108,28 @@ def torch_settings() -> list[Any]:
     return [
         _case((rule, keywords), f"{name}({', '.join(f'{k}={v}' for k, v in keywords.items())})")
         for name, rule in NAMESAKES.items()
-        for keywords in _keyword_variants(torch_class(rule))
+        for keywords in _keyword_variants(rule, torch_class(rule))
     ]
 
 
-def _keyword_variants(optimizer: Any) -> list[dict[str, Any]]:
+@cache
+def shapes_of(rule: type[Rule]) -> list[tuple[int, ...]]:
+    """The shapes that both the rule and its namesake in torch can step."""
+    made: Any = torch_class(rule)
+
+    def taken(shape: tuple[int, ...]) -> bool:
+        p = torch.zeros(shape, requires_grad=True)
+        p.grad = torch.zeros(shape) if takes_dense(made) else torch.zeros(shape).to_sparse()
+        try:
+            made([p]).step()
+        except (ValueError, ZeroDivisionError):
+            return False
+        return len(shape) in rule.ranks
+
+    return [shape for shape in SHAPES if taken(shape)]
+
+
+def _keyword_variants(rule: type[Rule], optimizer: Any) -> list[dict[str, Any]]:
     switches: dict[str, list[Any]] = {}
     others: list[dict[str, Any]] = []
     for name, parameter in inspect.signature(optimizer).parameters.items():
@@ -120,7 +141,14 @@ def _keyword_variants(optimizer: Any) -> list[dict[str, Any]]:
         elif default == 0:
             switches[name] = [0.0, 0.1]
         elif isinstance(default, tuple):
-            others += [{name: tuple(factor * x for x in default)} for factor in (0.7, 1.3)]
+            known = tuple(1e-3 if x is None else x for x in default)
+            others += [{name: tuple(factor * x for x in known)} for factor in (0.7, 1.3)]
+        elif default is None:
+            others += [{name: choice} for choice in typing.get_args(kinds_of(rule)[name].type)]
+        elif default == 1:
+            others += [{name: factor} for factor in (0.7, 1.3)]
+        elif isinstance(default, int):
+            others.append({name: default + 1})
         else:
             # What begins at the millionth step is moved to where a test gets.
             others.append({name: 0.7 * default if default < 1e3 else 3.0})
@@ -133,7 +161,7 @@ def _keyword_variants(optimizer: Any) -> list[dict[str, Any]]:
 
 def _accepted(optimizer: Any, keywords: dict[str, Any]) -> bool:
     try:
-        optimizer([torch.zeros(2, requires_grad=True)], **keywords)
+        optimizer([torch.zeros(2, 2, requires_grad=True)], **keywords)
     except ValueError:
         return False
     return True
