@@ -33,17 +33,16 @@ def beside_torch(pairs: "Sequence[tuple[Record, Record]]", steps_per_epoch: int)
     """
     theirs = pairs[0][1]["optimizer"]
     first = [_relative(*map(_first_losses, pair)) for pair in pairs]
-    means = [
-        max(abs(a - b) / abs(b) for a, b in zip(*both, strict=False))
-        for both in ([epoch_means(record, steps_per_epoch) for record in pair] for pair in pairs)
-    ]
+    both = [[epoch_means(record, steps_per_epoch) for record in pair] for pair in pairs]
+    means = [max(abs(a - b) / abs(b) for a, b in zip(*of, strict=False)) for of in both]
+    epochs = min(len(of) for of in both[0])
     return (
         below(
             f"relative difference from {theirs} in the loss of each of the first {FIRST_STEPS} steps",
             max(first),
             1e-4,
         ),
-        below(f"relative difference from {theirs} in the mean batch loss of every epoch", max(means), 0.01),
+        below(f"relative difference from {theirs} in the mean batch loss of {_epochs(epochs)}", max(means), 0.01),
     )
 
 
@@ -56,6 +55,10 @@ def in_means(record: "Record", steps: int) -> dict[int, float]:
     """The mean loss of every so many steps in turn, by the last of them; every step's loss must have been kept."""
     losses = list(record.curve.losses.values())
     return {end: fmean(losses[end - steps : end]) for end in range(steps, len(losses) + 1, steps)}
+
+
+def _epochs(count: int) -> str:
+    return "the first epoch" if count == 1 else f"each of {count} epochs"
 
 
 def keeps(record: "Record", every: int, steps: int) -> Check:

@@ -5,18 +5,18 @@ from typing import Any
 
 import fallline as fl
 from fallline.gallery.concise import beside_torch
-from fallline.gallery.entry import Entry, Setting, Shown, above, close_to, holds, within
+from fallline.gallery.entry import Entry, Setting, Shown, close_to, holds, in_band
 from fallline.gallery.pictures import draw_series, figure, save
 
 SEEDS = 5
 EPOCHS = 10
 STEPS_PER_EPOCH = 75
 BANDS = {
-    "SGD": (0.028, 0.035),
-    "Momentum": (0.017, 0.027),
-    "Adagrad": (0.020, 0.025),
-    "RMSprop": (0.011, 0.013),
-    "Adam": (0.011, 0.013),
+    "SGD": "0.028 to 0.035",
+    "Momentum": "0.017 to 0.027",
+    "Adagrad": "0.020 to 0.025",
+    "RMSprop": "0.011 to 0.013",
+    "Adam": "0.011 to 0.013",
 }
 """Ranges that were measured over four seeds, to three decimals. Single seeds leave them: 15 seeds of this problem gave
 0.027 to 0.038, 0.016 to 0.030, 0.018 to 0.038, 0.010 to 0.019 and 0.010 to 0.016, so the medians are held to them."""
@@ -48,7 +48,7 @@ def five(setting: Setting) -> Shown:
     ]
     for title, band in BANDS.items():
         seeds = ", ".join(f"{end:.4f}" for end in ends[title])
-        checks.append(within(f"{title}: median of the mean squared errors {seeds}", round(middle[title], 3), *band))
+        checks.append(in_band(f"{title}: median of the mean squared errors {seeds}", round(middle[title], 3), band))
     checks += [
         holds(
             "last by the median",
@@ -56,7 +56,12 @@ def five(setting: Setting) -> Shown:
             max(middle, key=lambda title: middle[title]),
             max(middle.values()) == middle["SGD"],
         ),
-        above(f"seeds of {SEEDS} in which SGD is last ({', '.join(last)})", last.count("SGD"), SEEDS - 2),
+        holds(
+            "last, seed by seed",
+            f"SGD in every seed of four; here in {SEEDS - 1} of {SEEDS} at least",
+            ", ".join(last),
+            last.count("SGD") >= SEEDS - 1,
+        ),
     ]
     for several, theirs in zip(runs.values(), concise.records, strict=True):
         checks += beside_torch([(several[0], theirs)], STEPS_PER_EPOCH)
@@ -95,9 +100,12 @@ ENTRIES = (
         "cubic-five",
         "Five optimizers on a cubic",
         "RMSprop and Adam come near the noise within ten epochs, and plain descent ends last; which of Momentum and "
-        "Adagrad is ahead depends on the seed. Often told as certain, even the last place is not: of 15 seeds one put "
-        "Adagrad behind plain descent. The published script gave each network weights of its own, so that part of "
-        "what it showed was luck; here all begin alike and see the same batches.",
+        "Adagrad is ahead depends on the seed. The published script gave each network weights of its own, so that part "
+        "of what it showed was luck; here all begin alike and see the same batches. The expected bands are those of "
+        "single runs with four seeds, of which plain descent was last in each. The checks deviate from that: single "
+        "runs of the five seeds here leave the bands (plain descent 0.027 to 0.038, Adagrad 0.018 to 0.038), so "
+        "medians of five, to three decimals, are held to them, and plain descent has to be last in four seeds of five, "
+        "as with one of them Adagrad ends behind it, at 0.0380 against 0.0368.",
         five,
     ),
 )

@@ -1,7 +1,7 @@
 """What a gallery is made of: entries that run, and the checks that they leave behind."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,16 @@ def within(what: str, measured: Numbers, low: float, high: float) -> Check:
         _readable(measured),
         _all(measured, lambda value: low <= value <= high),
     )
+
+
+def in_band(what: str, measured: Numbers, band: str) -> Check:
+    """A number, or every number of several, in a band as it was given, both ends included.
+
+    >>> in_band("the loss", 0.1, "0.07 to 0.10").expected
+    '0.07 to 0.10'
+    """
+    low, high = map(float, band.split(" to "))
+    return replace(within(what, measured, low, high), expected=band)
 
 
 def below(what: str, measured: Numbers, bound: float) -> Check:
