@@ -87,6 +87,54 @@ def adadelta() -> float:
     return 1.5 - first - second
 
 
+def adamax() -> float:
+    scale = 0.5 + 1e-8  # then 0.99 of it, which is above 0.25
+    return 1.5 - 0.1 * 0.5 / scale - 0.1 * (0.02 / 0.19) / (0.99 * scale)
+
+
+def nadam() -> float:
+    mu1, mu2, mu3 = (0.9 * (1 - 0.5 * 0.96 ** (0.5 * t)) for t in (1, 2, 3))
+    first = (1 - mu1) / (1 - mu1) * 0.5 + mu2 / (1 - mu1 * mu2) * 0.05
+    second = (1 - mu2) / (1 - mu1 * mu2) * -0.25 + mu3 / (1 - mu1 * mu2 * mu3) * 0.02
+    return 1.5 - 0.1 * first / (0.5 + 1e-8) - 0.1 * second / (sqrt(0.0031 / 0.0199) + 1e-8)
+
+
+def radam() -> float:
+    # The lengths are 1 and about 2: the second moment is not used yet.
+    return 1.5 - 0.1 * 0.5 - 0.1 * (0.02 / 0.19)
+
+
+def rprop() -> float:
+    # The sign turns at the second step, which is left out.
+    return 1.5 - 0.1
+
+
+def rprop_with_too_long_a_step() -> float:
+    return 1.5 - 0.01
+
+
+def asgd() -> float:
+    p = 1.5 * (1 - 0.2 * 0.1) - 0.1 * 0.5
+    eta = 0.1 / (1 + 0.2 * 0.1) ** 0.75
+    return p * (1 - 0.2 * eta) - eta * -0.25
+
+
+def sparse_adam() -> float:
+    # eps is beside the root of 0.0025, then of 0.0031, uncorrected.
+    p = 1.5 - 0.1 * sqrt(0.01) / 0.1 * 0.05 / (0.05 + 0.1)
+    return p - 0.1 * sqrt(0.0199) / 0.19 * 0.02 / (sqrt(0.0031) + 0.1)
+
+
+def lion() -> float:
+    # 0.8 * 0 + 0.2 * 0.5 points up. The average is then 0.05, and 0.8 * 0.05 + 0.2 * -0.25 = -0.01 points down.
+    return 1.5 - 0.1 + 0.1
+
+
+def lion_with_decay() -> float:
+    p = 1.5 - 0.1 * (1 + 0.2 * 1.5)
+    return p - 0.1 * (-1 + 0.2 * p)
+
+
 VALUES: dict[str, list[tuple[Rule, Loop]]] = {
     "SGD": [
         (rules.SGD(lr=0.1), sgd),
@@ -109,4 +157,17 @@ VALUES: dict[str, list[tuple[Rule, Loop]]] = {
         (rules.Adagrad(lr=0.1, eps=0.1, eps_inside_root=True), adagrad_eps_inside),
     ],
     "Adadelta": [(rules.Adadelta(), adadelta)],
+    "Adamax": [(rules.Adamax(lr=0.1, beta2=0.99), adamax)],
+    "NAdam": [(rules.NAdam(lr=0.1, beta2=0.99, momentum_decay=0.5), nadam)],
+    "RAdam": [(rules.RAdam(lr=0.1), radam)],
+    "Rprop": [
+        (rules.Rprop(lr=0.1), rprop),
+        (rules.Rprop(lr=0.1, step_size_max=0.01), rprop_with_too_long_a_step),
+    ],
+    "ASGD": [(rules.ASGD(lr=0.1, lambd=0.2, t0=0.0), asgd)],
+    "SparseAdam": [(rules.SparseAdam(lr=0.1, beta2=0.99, eps=0.1), sparse_adam)],
+    "Lion": [
+        (rules.Lion(lr=0.1, beta1=0.8, beta2=0.9), lion),
+        (rules.Lion(lr=0.1, beta1=0.8, beta2=0.9, weight_decay=0.2), lion_with_decay),
+    ],
 }

@@ -29,6 +29,7 @@ class Adagrad(Rule):
 
     search: ClassVar = {"lr": LogRange(1e-3, 1.0)}
     namesake: ClassVar = "Adagrad"
+    sparse: ClassVar = True
 
     def init(self, p: Tensor) -> State:
         return {"sum": zeros_like(p) + self.initial_accumulator_value}

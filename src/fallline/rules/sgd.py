@@ -37,6 +37,11 @@ class SGD(Rule):
         if self.nesterov and self.momentum is None:
             raise InputError(f"{type(self).__name__}: nesterov needs a momentum, such as momentum=0.9.")
 
+    @property
+    def sparse(self) -> bool:  # type: ignore[override]
+        """True without momentum, which moves the rows that a gradient leaves out."""
+        return self.momentum is None
+
     def init(self, p: Tensor) -> State:
         return {} if self.momentum is None else {"momentum_buffer": zeros_like(p)}
 

@@ -38,6 +38,11 @@ class Clip(Wrapper):
         if self.value is None and self.norm is None and self.global_norm is None:
             raise InputError("Clip needs a limit: give value, norm or global_norm, such as norm=1.0.")
 
+    @property
+    def sparse(self) -> bool:  # type: ignore[override]
+        """As the rule inside: rows that a gradient leaves out have no part in what is done to it."""
+        return self.rule.sparse
+
     def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:
         if self.value is not None:
             g = clip(g, self.value)
