@@ -51,7 +51,8 @@ class Average(Wrapper):
         seen = 1 - self.decay**averaged
         # The share of all before this update: 0 at the first, so that nothing of the initial weights is left.
         share = (seen - (1 - self.decay)) / seen
-        return decrement, {**new, "average.weights": ema(state["average.weights"], point, share)}
+        average = state["average.weights"]
+        return decrement, {**new, "average.weights": ema(average, point.to(average.dtype), share)}
 
     def eval_point(self, p: Tensor, state: State) -> Tensor:
         return state["average.weights"]
