@@ -198,12 +198,9 @@ def soap(
             rows = np.moveaxis(g, i, 0).reshape(p.shape[i], -1)
             grams[i] = shampoo_beta * grams[i] + (1 - shampoo_beta) * rows @ rows.T
             if step == 0:
-                found = np.linalg.svd(rows)[0][:, : min(rows.shape)]
-                for unit in np.eye(len(rows)):
-                    if found.shape[1] < len(rows):
-                        rest = unit - found @ (found.T @ unit)
-                        found = np.column_stack([found, rest / np.linalg.norm(rest)])
-                bases[i] = found
+                found = np.linalg.svd(rows)[0]
+                found[:, min(rows.shape) :] = 0
+                bases[i] = np.linalg.qr(found)[0]
             elif step % every == 0:
                 size = np.diag(bases[i].T @ grams[i] @ bases[i])
                 order = np.argsort(-size)

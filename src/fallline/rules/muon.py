@@ -48,6 +48,9 @@ class Muon(Rule):
     namesake: ClassVar = "Muon"
     torch_step: ClassVar = False
     penalty: ClassVar = "weight_decay"
+    refuses: ClassVar = {
+        "centralise": "it takes one direction out of every gradient, where nothing but rounding is left to normalise."
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from fallline.rules.maths import debias, ema, sqrt, where, widened, zeros_like
+from fallline.rules.maths import debias, ema, machine_epsilon, sqrt, where, widened, zeros_like
 from fallline.rules.now import Now
 from fallline.rules.ranges import Count, Decay, LogRange, Nonnegative
 from fallline.rules.rule import Rule, State
@@ -23,9 +23,9 @@ class SOAP(Rule):
     parameter with no such dimension, and every vector, gets Adam's step. `weight_decay` is decoupled, as in AdamW.
 
     As in the authors' code a parameter's first update makes its bases and leaves the parameter as it is, and biases
-    are corrected for the updates after it. Different from it: a first gradient that spans less than a dimension leaves
-    eigenvectors undetermined, which are completed from the unit vectors, so that rounding does not choose them; a
-    parameter that meets its first gradient later than others begins in the unit basis.
+    are corrected for the updates after it. Different from it: the eigenvectors that a first gradient of low rank leaves
+    undetermined are completed by reflections, so that rounding does not choose them; a parameter whose first gradient
+    comes later than others' begins in the unit basis.
 
     >>> SOAP(lr=3e-3).precondition_frequency
     10
@@ -45,6 +45,9 @@ class SOAP(Rule):
     search: ClassVar = {"lr": LogRange(1e-4, 1e-1)}
     torch_groups: ClassVar = {"betas": ("beta1", "beta2")}
     penalty: ClassVar = "weight_decay"
+    refuses: ClassVar = {
+        "centralise": "it takes one direction out of every gradient, where nothing but rounding is left to normalise."
+    }
 
     def init(self, p: Tensor) -> State:
         state = {"exp_avg": zeros_like(p), "exp_avg_sq": zeros_like(p)}
@@ -81,7 +84,7 @@ class SOAP(Rule):
             gram = ema(state[f"gram_{axis}"], flat @ flat.mT, decay)
             basis = state[f"basis_{axis}"]
             if now.due(sys.maxsize):
-                basis = _eigenbasis(gram, flat.shape[1])
+                basis = _eigenbasis(gram)
             elif now.due(self.precondition_frequency):
                 basis, order = _turned(basis, gram)
                 v = torch.index_select(v, axis, order)
@@ -94,14 +97,15 @@ def _rotated(x: Any, basis: Any, axis: int) -> Any:
     return (x.movedim(axis, -1) @ basis).movedim(-1, axis)
 
 
-def _eigenbasis(gram: Any, rank: int) -> Any:
-    """The eigenvectors of a Gram matrix of so many vectors, the largest eigenvalue first."""
+def _eigenbasis(gram: Any) -> Any:
+    """The eigenvectors of a Gram matrix, the largest eigenvalue first."""
     # What is not finite stays in the Gram matrix, where it will be seen; the decomposition would raise.
-    vectors = torch.linalg.eigh(torch.nan_to_num(widened(gram), 0.0, 0.0, 0.0))[1].flip(-1)
-    if rank < gram.shape[0]:
-        unit = torch.diag_embed(torch.ones_like(vectors[0]))
-        vectors = torch.linalg.qr(torch.cat([vectors[:, :rank], unit], dim=1))[0]
-    return vectors.to(gram.dtype)
+    wide = torch.nan_to_num(widened(gram), 0.0, 0.0, 0.0)
+    values, vectors = torch.linalg.eigh(wide)
+    # Rounding chooses among the eigenvectors of 0; left out, they are completed by the reflections that make up Q.
+    noise = abs(values).sum(-1, keepdim=True) * machine_epsilon(wide)
+    known = where(values > noise, vectors, 0.0 * vectors).flip(-1)
+    return torch.linalg.qr(known)[0].to(gram.dtype)
 
 
 def _turned(basis: Any, gram: Any) -> tuple[Any, Any]:

@@ -45,7 +45,7 @@ class Wrapper(Rule):
         object.__setattr__(self, "acts_on", max(type(self).acts_on, self.rule.acts_on, key=_COARSENESS.index))
         object.__setattr__(self, "ranks", self.rule.ranks)
         object.__setattr__(self, "rounds", self.rule.rounds)
-        object.__setattr__(self, "amplifies", self.rule.amplifies)
+        object.__setattr__(self, "amplifies", type(self).amplifies * self.rule.amplifies)
 
     def init(self, p: Tensor) -> State:
         return self.rule.init(p)
