@@ -36,3 +36,32 @@ def watched(model: nn.Module, steps: int = 1, lr: float = 0.01) -> Watch:
         cross_entropy(model(images), labels).backward()
         optimizer.step()
     return watch
+
+
+def small(dropout: float = 0.0) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Dropout(dropout), nn.BatchNorm1d(16), nn.Linear(16, 10))
+
+
+def train(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int, closure: bool = False) -> list[float]:
+    """An ordinary loop; the losses."""
+    images, labels = digits(96)
+    images = images.to(next(model.parameters()).dtype)
+    losses = []
+    torch.manual_seed(1)
+    for step in range(steps):
+        rows = slice(step % 6 * 16, step % 6 * 16 + 16)
+
+        def loss_of(rows=rows):
+            optimizer.zero_grad()
+            loss = cross_entropy(model(images[rows]), labels[rows])
+            loss.backward()
+            return loss
+
+        if closure:
+            loss = optimizer.step(loss_of)
+        else:
+            loss = loss_of()
+            optimizer.step()
+        losses.append(float(loss.detach()))
+    return losses
