@@ -14,6 +14,7 @@ from fallline.gallery.concise import against_torch
 from fallline.gallery.entry import Entry, Setting, Shown, above, below, holds, printed, within
 from fallline.gallery.pictures import draw_series, figure, save
 from fallline.gallery.spelling import spelled
+from fallline.gallery.study import study
 
 SEEDS = 3
 STEPS_PER_EPOCH = 150
@@ -202,17 +203,15 @@ def floor(setting: Setting) -> Shown:
 
 def _train(optimizers: list[Any], setting: Setting, name: str, seeds: int, **rest: Any) -> "fl.Results":
     problem = fl.problems.load("airfoil", data_dir=setting.data_dir)
-    return fl.compare(
+    return study(
+        setting,
+        name,
         problem,
         optimizers,
         batch_sizes=[10],
         epochs=2,
         seeds=seeds,
-        validation=0,
-        threads=1,
         losses_every=1,
-        store=setting.store(name),
-        progress=setting.progress,
         **rest,
     )
 

@@ -7,6 +7,7 @@ import fallline as fl
 from fallline.gallery.concise import beside_torch
 from fallline.gallery.entry import Entry, Setting, Shown, close_to, holds, in_band
 from fallline.gallery.pictures import draw_series, figure, save
+from fallline.gallery.study import study
 
 SEEDS = 5
 EPOCHS = 10
@@ -80,7 +81,9 @@ def five(setting: Setting) -> Shown:
 
 
 def _train(setting: Setting, name: str, optimizers: list[Any], seeds: int) -> "fl.Results":
-    return fl.compare(
+    return study(
+        setting,
+        name,
         "cubic",
         optimizers,
         batch_sizes=[20],
@@ -88,10 +91,6 @@ def _train(setting: Setting, name: str, optimizers: list[Any], seeds: int) -> "f
         evaluate_every=15,
         losses_every=1,
         seeds=seeds,
-        validation=0,
-        threads=1,
-        store=setting.store(name),
-        progress=setting.progress,
     )
 
 

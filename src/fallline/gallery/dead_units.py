@@ -6,6 +6,7 @@ from typing import Any
 import fallline as fl
 from fallline.gallery.entry import Entry, Setting, Shown, below, close_to, holds, within
 from fallline.gallery.pictures import GREY, draw_series, figure, save
+from fallline.gallery.study import study
 from fallline.gallery.watched import names, silent, watched
 
 EPOCHS = 5
@@ -60,16 +61,14 @@ def dead(setting: Setting) -> Shown:
 
 
 def _train(setting: Setting, problem: "fl.Problem", lr: float) -> "fl.Results":
-    return fl.compare(
+    return study(
+        setting,
+        f"dead-units-{lr:g}",
         problem,
         [fl.rules.SGD(lr=lr)],
         batch_sizes=[64],
         epochs=EPOCHS,
         seeds=1,
-        validation=0,
-        threads=1,
-        store=setting.store(f"dead-units-{lr:g}"),
-        progress=setting.progress,
     )
 
 

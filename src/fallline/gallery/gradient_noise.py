@@ -11,6 +11,7 @@ from fallline.gallery.entry import Entry, Setting, Shown, above, within
 from fallline.gallery.paired import difference, final, lowers, raises, runs
 from fallline.gallery.pictures import figure, save
 from fallline.gallery.seeds import draw_pairs, draw_runs
+from fallline.gallery.study import study
 
 if TYPE_CHECKING:
     from torch import nn
@@ -110,7 +111,9 @@ def _train(
         name=f"deep-{name}",
         target=None,
     )
-    return fl.compare(
+    return study(
+        setting,
+        f"gradient-noise-{name}",
         problem,
         [rule],
         vary={"gradient_noise": etas},
@@ -118,10 +121,6 @@ def _train(
         batch_sizes=[64],
         epochs=EPOCHS,
         seeds=SEEDS,
-        validation=0,
-        threads=1,
-        store=setting.store(f"gradient-noise-{name}"),
-        progress=setting.progress,
     )
 
 

@@ -6,6 +6,7 @@ import fallline as fl
 from fallline.gallery.concise import FIRST_STEPS, beside_torch
 from fallline.gallery.entry import Entry, Setting, Shown, below, printed, within
 from fallline.gallery.pictures import draw_series, figure, save
+from fallline.gallery.study import study
 
 LR = 0.0003
 STEPS_PER_EPOCH = 100
@@ -50,17 +51,15 @@ def _train(setting: Setting, data_seed: int, order: int) -> "fl.Results":
 
 
 def _study(setting: Setting, name: str, data_seed: int, optimizer: Any, order: int = 0, **length: Any) -> "fl.Results":
-    return fl.compare(
+    return study(
+        setting,
+        name,
         f"linear:data_seed={data_seed}",
         [optimizer],
         batch_sizes=[10],
         losses_every=1,
         seeds=1,
         seed=order,
-        validation=0,
-        threads=1,
-        store=setting.store(name),
-        progress=setting.progress,
         **length,
     )
 

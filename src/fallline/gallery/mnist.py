@@ -8,6 +8,7 @@ import fallline as fl
 from fallline.gallery.concise import beside_torch, epoch_means, in_means, keeps
 from fallline.gallery.entry import Entry, Setting, Shown, below, holds, in_band, within
 from fallline.gallery.pictures import GREY, draw_series, figure, save
+from fallline.gallery.study import study
 
 EPOCHS = 5
 BATCH = 64
@@ -62,20 +63,15 @@ def train(
     seeds: int = 1,
     **rest: Any,
 ) -> "fl.Results":
-    """A study on all training images, every step's loss kept.
-
-    One thread, as several on busy cores wait for each other at every step.
-    """
-    return fl.compare(
+    """A study on all training images, every step's loss kept."""
+    return study(
+        setting,
+        name,
         problem,
         optimizers,
         batch_sizes=[batch_size],
         seeds=seeds,
-        validation=0,
-        threads=1,
         losses_every=1,
-        store=setting.store(name),
-        progress=setting.progress,
         **rest,
     )
 

@@ -7,6 +7,7 @@ import fallline as fl
 from fallline.gallery.concise import beside_torch, in_means, keeps
 from fallline.gallery.entry import Entry, Setting, Shown, within
 from fallline.gallery.pictures import GREY, draw_series, figure, save
+from fallline.gallery.study import study
 
 STEPS_PER_EPOCH = 600
 EPOCHS = 5
@@ -48,17 +49,15 @@ def hidden_500(setting: Setting) -> Shown:
 
 
 def _train(setting: Setting, name: str, problem: "fl.Problem", optimizer: Any, epochs: int) -> Any:
-    results = fl.compare(
+    results = study(
+        setting,
+        name,
         problem,
         [optimizer],
         batch_sizes=[100],
         epochs=epochs,
         losses_every=1,
         seeds=1,
-        validation=0,
-        threads=1,
-        store=setting.store(name),
-        progress=setting.progress,
     )
     return results.records[0]
 
