@@ -8,11 +8,10 @@ from fallline.optim.names import called
 from fallline.rules import Rule
 from fallline.suggestions import unknown
 
-TORCHS_KEYS = (
-    *("weight_decay", "decoupled_weight_decay", "maximize"),
-    *("foreach", "fused", "capturable", "differentiable"),
-)
-"""What the groups of torch.optim's classes hold beside the formula's hyperparameters."""
+TORCHS_WRAPPERS = frozenset(["weight_decay", "decoupled_weight_decay", "maximize"])
+"""What the groups of torch.optim's classes hold of what is a wrapper here."""
+MANNER_KEYS = ("foreach", "fused", "capturable", "differentiable")
+"""What they hold of the way that steps are run."""
 SCHEDULERS_KEYS = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", "swa_lr")
 """What schedulers note in groups."""
 

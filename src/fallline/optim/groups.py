@@ -57,11 +57,16 @@ def rule_of(
     own = {name: plain(value) for name, value in values.items() if name in kinds}
     if absent_is_zero:
         own = {name: None if kinds[name].optional and value == 0 else value for name, value in own.items()}
-    rule = template.replace(own) if checked else template.bind(own)
-    if "weight_decay" not in kinds and (decay := plain(group.get("weight_decay", 0))):
-        wrapper = DecoupledDecay if group.get("decoupled_weight_decay") else L2
-        rule = wrapper(rule, decay) if checked else wrapper(rule).bind({f"{wrapper.name}.weight_decay": decay})
-    return Maximize(rule) if group.get("maximize") else rule
+    decay = 0 if "weight_decay" in kinds else plain(group.get("weight_decay", 0))
+    wrapper = DecoupledDecay if group.get("decoupled_weight_decay") else L2
+    if checked:
+        rule = template.replace(own)
+        rule = wrapper(rule, decay) if decay else rule
+        return Maximize(rule) if group.get("maximize") else rule
+    # Wrapped before the values come, which nobody checks again.
+    wrapped = wrapper(template) if decay else template
+    wrapped = Maximize(wrapped) if group.get("maximize") else wrapped
+    return wrapped.bind(own | ({f"{wrapper.name}.weight_decay": decay} if decay else {}))
 
 
 def _grouped(values: Mapping[str, Any], key: str, fields: tuple[str, ...]) -> dict[str, Any]:

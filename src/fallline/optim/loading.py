@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fallline.errors import InputError
-from fallline.optim.acceptance import SCHEDULERS_KEYS, TORCHS_KEYS
+from fallline.optim.acceptance import MANNER_KEYS, SCHEDULERS_KEYS, TORCHS_WRAPPERS
 from fallline.optim.names import called
 from fallline.optim.views import first_state
 from fallline.rules import Rule
@@ -41,20 +41,17 @@ def loaded_groups(
                 f"{len(ours['params'])} in the optimizer."
             )
         _check_names(number, ours.get("param_names"), theirs.get("param_names"))
-        allowed = {*known, *ours, *TORCHS_KEYS, *SCHEDULERS_KEYS, "param_names"}
-        if unknown := [name for name in theirs if name not in allowed]:
-            raise InputError(
-                f"Group {number} of the saved state holds {unknown[0]!r}, which is no hyperparameter here: it is "
-                "another optimizer's state."
-            )
+        _check_keys(number, theirs, {*known, *ours.keys() - TORCHS_WRAPPERS, "param_names", *SCHEDULERS_KEYS})
         if missing := [name for name in needed if name not in theirs]:
             raise InputError(
                 f"Group {number} of the saved state lacks {missing[0]!r}: it is another optimizer's state."
             )
+    # How steps are run is not of the training that was saved.
+    own = ("params", "differentiable")
     return [
-        {"param_names": ours["param_names"], **deepcopy(dict(theirs)), "params": ours["params"]}
-        if "param_names" in ours
-        else {**deepcopy(dict(theirs)), "params": ours["params"]}
+        {key: ours[key] for key in ("param_names",) if key in ours}
+        | deepcopy({**theirs, "params": []})
+        | {key: ours[key] for key in own}
         for ours, theirs in zip(groups, saved, strict=True)
     ]
 
@@ -122,6 +119,19 @@ def _fullest(rule: Rule) -> Rule:
     kinds = rule.kinds().items()
     absent = {name: 0.5 for name, kind in kinds if kind.is_float and kind.optional and values[name] is None}
     return rule.bind(absent | {name: True for name, kind in kinds if kind.type is bool})
+
+
+def _check_keys(number: int, saved: Mapping[str, Any], known: Collection[str]) -> None:
+    for name, value in saved.items():
+        if name in known or name in MANNER_KEYS or (name in TORCHS_WRAPPERS and not value):
+            continue
+        # torch's AdamW says so of itself.
+        if name == "decoupled_weight_decay" and "weight_decay" in known:
+            continue
+        raise InputError(
+            f"Group {number} of the saved state holds {name!r}, which is no hyperparameter here: it is another "
+            "optimizer's state."
+        )
 
 
 def _check_names(number: int, ours: Sequence[str] | None, saved: Sequence[str] | None) -> None:

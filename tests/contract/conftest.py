@@ -1,0 +1,1 @@
+from tests.double import double_precision as double_precision
