@@ -16,6 +16,7 @@ from tests.study.studies import compare
     "optimizer",
     [
         "sgd", "momentum:nesterov=true", "adam:weight_decay=1e-3", "adagrad:eps_inside_root=true", "adamw",
+        "rprop:step_size_max=0.02", "asgd:t0=1", "sparseadam", "lion:beta1=0.8",
         "torch.optim.NAdam", "torch.optim.Adam:betas=(0.8,0.9)",
         fl.wrappers.L2(fl.rules.Adam(lr=0.1), 0.1), fl.wrappers.Maximize(fl.rules.SGD(lr=0.1)),
         fl.wrappers.DecoupledDecay(fl.wrappers.Maximize(fl.rules.RMSprop(momentum=0.9)), 0.5),

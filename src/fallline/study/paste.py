@@ -9,6 +9,7 @@ import torch
 
 from fallline import wrappers
 from fallline.optim.groups import group_values
+from fallline.proof.against import takes_dense
 from fallline.rules import SGD, Rule
 from fallline.study.contenders import BUILT_IN, wrappers_of
 from fallline.study.specification import OptimizerSpecification
@@ -111,7 +112,7 @@ def _torch_line(rule: type[Rule] | None, values: Mapping[str, Any]) -> str | Non
     namesake = next(
         (vars(kind)["namesake"] for kind in getattr(rule, "__mro__", ()) if vars(kind).get("namesake")), None
     )
-    if rule is None or namesake is None:
+    if rule is None or namesake is None or not _torch_does_as_measured(rule, namesake):
         return None
     known = inspect.signature(getattr(torch.optim, namesake)).parameters
     own = {name: value for name, value in values.items() if name not in _TORCH_SPELLING}
@@ -126,6 +127,11 @@ def _torch_line(rule: type[Rule] | None, values: Mapping[str, Any]) -> str | Non
         if name in known and (name == "lr" or (value or 0) != (known[name].default or 0))
     }
     return f"torch.optim.{namesake}(model.parameters(), {_arguments(changed)})"
+
+
+def _torch_does_as_measured(rule: type[Rule], namesake: str) -> bool:
+    """Whether torch's class trains by the gradients of a study, and leaves the weights that it evaluated."""
+    return rule.eval_point is Rule.eval_point and takes_dense(getattr(torch.optim, namesake))
 
 
 def _nested(optimizer: OptimizerSpecification, rule: type[Rule] | None, values: Mapping[str, Any]) -> str:
