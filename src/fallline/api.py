@@ -146,8 +146,8 @@ def compare(
 
     `vary` maps names to values. Hyperparameters of optimizers are tuned; factors of the problem (`dropout`) and
     treatments (`l1`, `l2`, `decoupled_decay`, `gradient_noise`, `clip_value`, `clip_norm`, `clip_global_norm`,
-    `label_smoothing`, `patience`) are compared, and so are `schedules` (`cosine:warmup=0.1`, or objects). `penalise`
-    says which parameters penalties act on: "weights", "all", or a function of (name, parameter, module).
+    `average`, `label_smoothing`, `patience`) are compared, and so are `schedules` (`cosine:warmup=0.1`, or objects).
+    `penalise` says which parameters penalties act on: "weights", "all", or a function of (name, parameter, module).
 
     `validation` is the fraction of the training rows that selects (default: a fifth); test data are only reported.
     `target` is a condition such as `test_accuracy>=0.97` whose first step is reported. `diagnostics` "layers" records

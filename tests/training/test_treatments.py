@@ -126,6 +126,7 @@ def test_values_are_read(name, given, kept):
     ("name", "given", "expected"),
     [
         ("l1", -1, "of at least 0"), ("l2", "x", "of at least 0"), ("l1", math.inf, "of at least 0"),
+        ("average", 1.0, "above 0 and below 1, or none"), ("average", 0, "above 0 and below 1, or none"),
         ("clip_norm", 0, "above 0, or none"), ("patience", True, "above 0, or none"), ("l2", math.nan, "of at least 0"),
     ],
 )  # fmt: skip

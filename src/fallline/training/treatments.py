@@ -24,17 +24,20 @@ class Treatment:
     """The hyperparameter that is 0 for parameters which are no weights."""
     wraps: bool = True
     """Whether it is a wrapper around a rule, which torch's own optimizers cannot be given."""
+    below: float = math.inf
+    """What a value must be below."""
 
     def checked(self, name: str, value: Any) -> float | None:
-        """The value as a number of at least 0 (above 0 where None is off), or the value at which it is off."""
+        """The value as a number of at least 0 (above 0 where None is off) and below the limit, or that which is off."""
         if value is None or (isinstance(value, str) and value.lower() == "none"):
             return self.off
         try:
             number = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):
             number = math.nan
-        if not math.isfinite(number) or number < 0 or (self.off is None and number == 0):
-            expected = "of at least 0" if self.off is not None else "above 0, or none"
+        if not (0 <= number < self.below) or (self.off is None and number == 0):
+            limit = "" if self.below == math.inf else f" and below {self.below:g}"
+            expected = f"of at least 0{limit}" if self.off is not None else f"above 0{limit}, or none"
             raise InputError(f"Factor {name} must be a number {expected}; got {shown(value)}.")
         return number
 
@@ -47,6 +50,11 @@ TREATMENTS: Mapping[str, Treatment] = {
     "clip_value": Treatment("every element of a gradient limited to this size", off=None),
     "clip_norm": Treatment("every parameter's gradient scaled down to this norm", off=None),
     "clip_global_norm": Treatment("all gradients together scaled down to this norm", off=None),
+    "average": Treatment(
+        "moving average of the weights with this decay, such as 0.99, with which the model is evaluated",
+        off=None,
+        below=1.0,
+    ),
     "patience": Treatment(
         "early stopping after so many epochs without a lower validation loss; the best weights are restored",
         off=None,
@@ -58,7 +66,8 @@ TREATMENTS: Mapping[str, Treatment] = {
 def treated(rule: Rule, factors: Mapping[str, Any]) -> Rule:
     """The rule inside the wrappers that some factors ask for.
 
-    A gradient is clipped, made noisy, and then penalised before the rule sees it; L1's proximal step comes last.
+    A gradient is clipped, made noisy, and then penalised before the rule sees it; L1's proximal step comes behind it,
+    and what that leaves is averaged.
 
     >>> from fallline.rules import SGD
     >>> treated(SGD(lr=0.1), {"l1": 1e-4, "l2": 0.0, "width": 8}).hyperparameters()["l1.strength"]
@@ -75,6 +84,8 @@ def treated(rule: Rule, factors: Mapping[str, Any]) -> Rule:
         rule = wrappers.Clip(rule, **clips)
     if "l1" in on:
         rule = wrappers.L1(rule, on["l1"])
+    if "average" in on:
+        rule = wrappers.Average(rule, on["average"])
     return rule
 
 
