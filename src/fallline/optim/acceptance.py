@@ -53,6 +53,13 @@ def check_parameters(rule: Rule, groups: Sequence[Mapping[str, Any]]) -> None:
     """Refuse parameters of the last group that the rule cannot step."""
     number = len(groups) - 1
     for i, p in enumerate(groups[number]["params"]):
+        if p.dim() not in rule.ranks:
+            name = type(rule.core()).__name__
+            raise InputError(
+                f"{called(groups, number, i)} has shape {tuple(p.shape)}, and {name} takes tensors of "
+                f"{_counted(rule.ranks)} dimensions. Give it to another rule: "
+                f"fallline.wrappers.Route({name}(...), others=AdamW(...))."
+            )
         if p.is_complex() and rule.acts_on != "element":
             whole = "matrices" if rule.acts_on == "matrix" else "whole tensors"
             raise InputError(
@@ -60,3 +67,10 @@ def check_parameters(rule: Rule, groups: Sequence[Mapping[str, Any]]) -> None:
                 "that act on single numbers alone take complex parameters. Train its real and imaginary parts, "
                 "torch.view_as_real's, as a real parameter."
             )
+
+
+def _counted(ranks: range) -> str:
+    """How many dimensions, in words."""
+    if len(ranks) == 1:
+        return str(ranks[0])
+    return f"{ranks[0]} or more" if 64 in ranks else f"{ranks[0]} to {ranks[-1]}"

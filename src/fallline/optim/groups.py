@@ -14,6 +14,10 @@ from torch import Tensor
 from fallline.errors import InputError
 from fallline.rules import Rule
 from fallline.wrappers import L2, DecoupledDecay, Maximize
+from fallline.wrappers.route import branches
+
+ROUTE = "route"
+"""The key in a group that says which branch of a rule that routes it belongs to."""
 
 
 def group_values(rule: Rule) -> dict[str, Any]:
@@ -26,6 +30,8 @@ def group_values(rule: Rule) -> dict[str, Any]:
 
 def expected_keys(rule: Rule) -> set[str]:
     """The keys that a saved group of this rule must hold: torch's, where torch has the rule, else all."""
+    if len(branches(rule)) > 1:
+        return {ROUTE}
     keys = set(group_values(rule))
     namesake = vars(type(rule.core())).get("namesake")
     if namesake is None:
@@ -44,6 +50,8 @@ def rule_of(
     become numbers unless they stay `with_graph`.
     """
     plain = _number if checked or not with_graph else _single
+    if ROUTE in group:
+        template = branches(template)[group[ROUTE]]
     kinds = template.kinds()
     values: dict[str, Any] = {}
     for key, value in group.items():

@@ -15,9 +15,10 @@ from fallline.optim.differentiable import differentiable
 from fallline.optim.elsewhere import gradient_elsewhere
 from fallline.optim.evaluation import at_evaluation_point, running
 from fallline.optim.gathering import Gathering, Seat, rounds
-from fallline.optim.groups import expected_keys, group_values, rule_of
+from fallline.optim.groups import expected_keys, rule_of
 from fallline.optim.loading import check_packed, loaded_groups, loaded_state
 from fallline.optim.noise import keyed_noise
+from fallline.optim.routing import every_key, keys_of, shared_defaults, split
 from fallline.rules import Rule
 from fallline.suggestions import unknown
 
@@ -55,7 +56,7 @@ class Optimizer(torch.optim.Optimizer):
                 f"Optimizer needs a rule, such as fl.rules.Adam(lr=1e-3); got {rule!r}. "
                 "A class of rules must be called first."
             )
-        self._begin(params, rule, group_values(rule) | {"differentiable": differentiable}, executor, seed)
+        self._begin(params, rule, shared_defaults(rule) | {"differentiable": differentiable}, executor, seed)
 
     def _begin(self, params: Any, rule: Rule, defaults: dict[str, Any], executor: str, seed: int) -> None:
         if executor not in EXECUTORS:
@@ -69,21 +70,24 @@ class Optimizer(torch.optim.Optimizer):
         super().__init__(params, defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group, as torch does, after checking its values and its parameters."""
-        where = f"In parameter group {len(self.param_groups)}: "
+        """Add a group, as torch does, after checking its values and its parameters; a Route's is split by rule."""
+        there = len(self.param_groups)
         try:
-            if isinstance(param_group, dict):
-                check_keys(param_group, self.defaults)
-                check_manner({**self.defaults, **param_group}, self.defaults, self.executor)
-                self._rule({**self.defaults, **param_group}, checked=True)
-        except InputError as error:
-            raise InputError(f"{where}{error}") from None
-        super().add_param_group(param_group)
-        try:
-            check_parameters(self._rule(self.param_groups[-1]), self.param_groups)
-        except InputError as error:
-            self.param_groups.pop()
-            raise InputError(f"{where}{error}") from None
+            for group in split(self.rule, param_group, self.defaults):
+                self._add(group)
+        except Exception as error:
+            del self.param_groups[there:]
+            if isinstance(error, InputError):
+                raise InputError(f"In parameter group {there}: {error}") from None
+            raise
+
+    def _add(self, group: Any) -> None:
+        if isinstance(group, dict):
+            check_keys(group, keys_of(self.rule, group, self.defaults))
+            check_manner({**self.defaults, **group}, self.defaults, self.executor)
+            self._rule({**self.defaults, **group}, checked=True)
+        super().add_param_group(group)
+        check_parameters(self._rule(self.param_groups[-1]), self.param_groups)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; a closure computes the loss, which is returned."""
@@ -127,7 +131,7 @@ class Optimizer(torch.optim.Optimizer):
             packed = packed if replaced is None else replaced
         check_packed(packed)
         saved = packed["param_groups"]
-        groups = loaded_groups(self.param_groups, saved, self.defaults, expected_keys(self.rule))
+        groups = loaded_groups(self.param_groups, saved, every_key(self.rule, self.defaults), expected_keys(self.rule))
         rules = [self._rule({**ours, **theirs}) for ours, theirs in zip(self.param_groups, groups, strict=True)]
         state = loaded_state(self.param_groups, rules, saved, packed["state"])
         self.__setstate__({"state": state, "param_groups": groups})

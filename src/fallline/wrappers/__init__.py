@@ -12,5 +12,6 @@ from fallline.wrappers.l2 import L2 as L2
 from fallline.wrappers.lookahead import Lookahead as Lookahead
 from fallline.wrappers.maximize import Maximize as Maximize
 from fallline.wrappers.noise import Noise as Noise
+from fallline.wrappers.route import Route as Route
 from fallline.wrappers.sam import SAM as SAM
 from fallline.wrappers.wrapper import Wrapper as Wrapper
