@@ -20,7 +20,10 @@ Backend = Callable[[GraphModule, Sequence[Tensor]], Callable[..., Any]]
 def inductor(graph: GraphModule, examples: Sequence[Tensor]) -> Callable[..., Any]:
     """torch's compiler, without guards: the caller vouches for types and ranks, and sizes are free."""
     try:
-        compiled: Callable[..., Any] = torch._inductor.standalone_compile(graph, list(examples))
+        with warnings.catch_warnings():
+            # torch warns of its own parts when it imports them.
+            warnings.simplefilter("ignore")
+            compiled: Callable[..., Any] = torch._inductor.standalone_compile(graph, list(examples))
     except Exception as error:
         # A machine without a compiler trains as well, only slower.
         warnings.warn(
