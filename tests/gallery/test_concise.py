@@ -32,6 +32,13 @@ def test_later_losses_do_not_count_among_the_first() -> None:
     assert [check.passed for check in beside_torch([(ours, theirs)], steps_per_epoch=100)] == [True, True]
 
 
+def test_on_all_rows_the_evaluations_among_the_first_steps_are_compared() -> None:
+    ours, theirs = record([2.0] * 200), record([2.0] * 50 + [3.0] * 150)
+    for run, losses in ((ours, [4.0, 3.0, 1.0]), (theirs, [4.0, 3.5, 2.0])):
+        run.curve.columns.update({"step": [0.0, 100.0, 101.0], "train_loss": losses})
+    assert beside_torch([(ours, theirs)], steps_per_epoch=100, on_all_rows=True)[0].measured == pytest.approx(1 / 8)
+
+
 def test_a_step_whose_loss_is_missing_is_seen() -> None:
     assert keeps(record([1.0] * 60), 30, 60).passed
     assert not keeps(record([1.0] * 60), 30, 90).passed

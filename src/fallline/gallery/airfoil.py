@@ -131,7 +131,7 @@ def regress(regression: Regression, setting: Setting) -> Shown:
     samples, _ = _every_100(runs[0])
     checks = [
         within(f"loss on all rows after 2 epochs of {spelled(rule)}, {SEEDS} seeds", losses, *regression.band),
-        *against_torch(results, STEPS_PER_EPOCH),
+        *against_torch(results, STEPS_PER_EPOCH, on_all_rows=True),
         holds(
             "loss recorded every 100 samples",
             "0 to 3000",
@@ -142,7 +142,7 @@ def regress(regression: Regression, setting: Setting) -> Shown:
     ]
     if regression.rule == "adagrad":
         same = _train([fl.rules.Adagrad(lr=0.1), regression.concise], setting, f"{regression.name}-eps", SEEDS)
-        first, _ = against_torch(same, STEPS_PER_EPOCH)
+        first, _ = against_torch(same, STEPS_PER_EPOCH, on_all_rows=True)
         checks.append(replace(first, what=f"with eps where torch has it: {first.what}"))
     if regression.rule == "adadelta":
         begin, end = fl.trace("quadratic", rule, steps=1)

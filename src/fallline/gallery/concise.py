@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 FIRST_STEPS = 100
 
 
-def against_torch(results: "fl.Results", steps_per_epoch: int) -> tuple[Check, Check]:
+def against_torch(results: "fl.Results", steps_per_epoch: int, on_all_rows: bool = False) -> tuple[Check, Check]:
     """Checks of a study of the rule and torch's optimizer: loss over the first 100 steps, epoch means."""
     ours, theirs = (o.label for o in results.specification.optimizers)
     return beside_torch(
@@ -23,22 +23,29 @@ def against_torch(results: "fl.Results", steps_per_epoch: int) -> tuple[Check, C
             if run["optimizer"] == ours
         ],
         steps_per_epoch,
+        on_all_rows,
     )
 
 
-def beside_torch(pairs: "Sequence[tuple[Record, Record]]", steps_per_epoch: int) -> tuple[Check, Check]:
+def beside_torch(
+    pairs: "Sequence[tuple[Record, Record]]", steps_per_epoch: int, on_all_rows: bool = False
+) -> tuple[Check, Check]:
     """The same of pairs of trainings by the rule and by torch's optimizer, as far as both were trained.
 
-    Every step's loss must have been kept (`losses_every=1`).
+    Every step's loss must have been kept (`losses_every=1`). With `on_all_rows` the first steps are compared by the
+    training loss of the evaluations among them.
     """
     theirs = pairs[0][1]["optimizer"]
-    first = [_relative(*map(_first_losses, pair)) for pair in pairs]
+    losses, of = (
+        (_evaluated, "training loss on all rows over") if on_all_rows else (_first_losses, "the loss of each of")
+    )
+    first = [_relative(*map(losses, pair)) for pair in pairs]
     both = [[epoch_means(record, steps_per_epoch) for record in pair] for pair in pairs]
     means = [max(abs(a - b) / abs(b) for a, b in zip(*of, strict=False)) for of in both]
     epochs = min(len(of) for of in both[0])
     return (
         below(
-            f"relative difference from {theirs} in the loss of each of the first {FIRST_STEPS} steps",
+            f"relative difference from {theirs} in {of} the first {FIRST_STEPS} steps",
             max(first),
             1e-4,
         ),
@@ -74,6 +81,11 @@ def keeps(record: "Record", every: int, steps: int) -> Check:
 
 def _first_losses(record: "Record") -> list[float]:
     return list(record.curve.losses.values())[:FIRST_STEPS]
+
+
+def _evaluated(record: "Record") -> list[float]:
+    steps, losses = record.curve["step"], record.curve["train_loss"]
+    return [loss for step, loss in zip(steps, losses, strict=True) if step <= FIRST_STEPS]
 
 
 def _relative(ours: list[float], theirs: list[float]) -> float:
