@@ -25,7 +25,11 @@ def in_place(updates: Callable[[Sequence[Part], Surroundings], list[Update]]) ->
 
 def apart(state: State, *changing: Tensor) -> State:
     """The state with memory of its own: a rule may remember p or g itself, which are changed in place later."""
-    places = {x.untyped_storage().data_ptr() for x in changing}
-    return {
-        name: value.clone() if value.untyped_storage().data_ptr() in places else value for name, value in state.items()
-    }
+    places = {_place(x) for x in changing}
+    return {name: value.clone() if _place(value) in places else value for name, value in state.items()}
+
+
+def _place(x: Tensor) -> int:
+    # A tensor that is sharded over processes has its memory in the local shard.
+    local: Tensor = x.to_local() if hasattr(x, "to_local") else x
+    return local.untyped_storage().data_ptr()
