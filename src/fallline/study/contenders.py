@@ -18,7 +18,7 @@ from fallline.rules.kinds import Kind
 from fallline.study.values import TRIALS, distinct, parse_values
 from fallline.suggestions import unknown
 from fallline.training import Algorithm
-from fallline.wrappers import L2, Wrapper
+from fallline.wrappers import L2, Route, Wrapper
 
 BUILT_IN: dict[str, type[Rule]] = {
     name.lower(): rule
@@ -65,20 +65,25 @@ def contender(
     rates: Sequence[Any] | None = None,
     varied: Mapping[str, Sequence[Any]] | None = None,
     tune: bool = True,
+    whole_models: bool = True,
 ) -> Contender:
     """A contender from text (`adam`, `adam:lr=1e-4..1`, `file.py:Mine`, `torch.optim.AdamW:lr=0.1`), a rule, a class of
     rules, or a class of torch optimizers.
 
     A rule instance stands for the values it has; a name or a class is tuned over the rule's search space. `rates`
     are tried where the text gives no lr, `varied` values of other hyperparameters where the algorithm has them.
-    Without `tune` a name stands for the rule's own defaults.
+    Without `tune` a name stands for the rule's own defaults. A rule that takes no vectors gets AdamW beside it for
+    those of `whole_models`, which the label says.
     """
     text = given if isinstance(given, str) else None
     name, settings = _split(text) if text is not None else (None, {})
     own = frozenset(settings)
     found = resolve(name) if name is not None else given
     algorithm, tuned = _algorithm(found)
-    label = _label(name, algorithm)
+    if whole_models and isinstance(algorithm, Rule) and 1 not in algorithm.ranks:
+        algorithm = Route(algorithm, others=rules.AdamW())
+    others = others_of(algorithm)
+    label = "+".join([_label(name, algorithm), *([] if others is None else [others.lower()])])
     kinds = kinds_of(algorithm)
     wanted: dict[str, Any] = {**(varied or {}), **({} if rates is None else {"lr": rates})}
     if isinstance(algorithm, Rule) and "weight_decay" in {*settings, *wanted} and "weight_decay" not in kinds:
@@ -105,7 +110,7 @@ def contender(
 
 def single_rule(text: str) -> tuple[Rule, str]:
     """One rule with one value of each hyperparameter, from text such as `adam:lr=0.1`, and how it is called."""
-    found = contender(text, tune=False)
+    found = contender(text, tune=False, whole_models=False)
     if not isinstance(found.algorithm, Rule):
         raise InputError(f"{found.label} is a torch optimizer; here a fallline Rule is needed.")
     settings = found.settings
@@ -192,6 +197,13 @@ def wrappers_of(algorithm: Algorithm) -> tuple[str, ...]:
         names.append(type(algorithm).__name__)
         algorithm = algorithm.rule
     return tuple(names)
+
+
+def others_of(algorithm: Algorithm) -> str | None:
+    """The class of the rule that gets the vectors, where a rule does not get all parameters."""
+    while isinstance(algorithm, Wrapper):
+        algorithm = algorithm.rule
+    return type(algorithm.others.core()).__name__ if isinstance(algorithm, Route) else None
 
 
 def _own_values(rule: Rule) -> dict[str, tuple[Any, ...]]:

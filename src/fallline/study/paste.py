@@ -31,7 +31,7 @@ def paste_line(optimizer: OptimizerSpecification, hyperparameters: Mapping[str, 
     if not optimizer.is_rule:
         place = "torch.optim." if str(optimizer.source).startswith("torch.optim") else ""
         return f"{place}{optimizer.kind}(model.parameters(), {_arguments(hyperparameters)})"
-    plain = rule is not None and optimizer.wrappers in ((), ("L2",))
+    plain = rule is not None and optimizer.wrappers in ((), ("L2",)) and optimizer.others is None
     if plain and (found := _torch_line(rule, hyperparameters)):
         return found
     return f"fallline.optim.Optimizer(model.parameters(), {_nested(optimizer, rule, hyperparameters)})"
@@ -139,6 +139,8 @@ def _nested(optimizer: OptimizerSpecification, rule: type[Rule] | None, values: 
     own = {n: v for n, v in values.items() if "." not in n and (n == "lr" or n not in defaults or v != defaults[n])}
     place = "fallline.rules." if rule is not None else ""
     code = f"{place}{optimizer.kind}({_arguments(own)})"
+    if optimizer.others is not None:
+        code = f"fallline.wrappers.Route({code}, others={_others(optimizer.others, values)})"
     for name in reversed(optimizer.wrappers):
         kind = getattr(wrappers, name, None)
         prefix = f"{kind.name}." if kind is not None else f"{name.lower()}."
@@ -148,6 +150,14 @@ def _nested(optimizer: OptimizerSpecification, rule: type[Rule] | None, values: 
         place = "fallline.wrappers." if kind is not None else ""
         code = f"{place}{name}({', '.join(filter(None, [code, _arguments(outer)]))})"
     return code
+
+
+def _others(name: str, values: Mapping[str, Any]) -> str:
+    rule = BUILT_IN.get(name.lower())
+    defaults = rule().hyperparameters() if rule is not None else {}
+    own = {n.removeprefix("others."): value for n, value in values.items() if n.startswith("others.")}
+    changed = {n: value for n, value in own.items() if n == "lr" or value != defaults.get(n)}
+    return f"{'' if rule is None else 'fallline.rules.'}{name}({_arguments(changed)})"
 
 
 def _arguments(values: Mapping[str, Any]) -> str:

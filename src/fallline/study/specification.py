@@ -30,14 +30,16 @@ class ProblemSpecification(_Plain):
 
 
 class OptimizerSpecification(_Plain):
-    """An optimizer: its label, how it can be found again, the class with its wrappers from the outermost, whether it
-    is a rule of fallline, and the values tried of each hyperparameter.
+    """An optimizer: its label, how it can be found again, the class with its wrappers from the outermost, the class of
+    the rule that gets the vectors where it is another, whether it is a rule of fallline, and the values tried of each
+    hyperparameter.
     """
 
     label: str
     source: str | None
     kind: str
     wrappers: tuple[str, ...] = ()
+    others: str | None = None
     is_rule: bool = True
     hyperparameters: Mapping[str, tuple[Value, ...]]
 

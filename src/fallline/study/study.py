@@ -26,7 +26,7 @@ from fallline.study.conditions import (
     refuse_waiting_for_nothing,
     spelled_rule,
 )
-from fallline.study.contenders import BUILT_IN, Contender, contender, distinguished, resolve, wrappers_of
+from fallline.study.contenders import BUILT_IN, Contender, contender, distinguished, others_of, resolve, wrappers_of
 from fallline.study.environment import environment
 from fallline.study.named import NamedProblem, load_named
 from fallline.study.plan import Plan, device_of, make_plan
@@ -102,6 +102,7 @@ def make_study(
                 source=c.source,
                 kind=c.kind.__name__,
                 wrappers=wrappers_of(c.algorithm),
+                others=others_of(c.algorithm),
                 is_rule=isinstance(c.algorithm, Rule),
                 hyperparameters=_plain(c.grid),
             )
