@@ -7,6 +7,7 @@ from fallline.executors import foreach, reference
 from fallline.proof.members import hold, members_apart
 from fallline.proof.trials import alone, copy_of, moments, surroundings, variants
 from fallline.rules import ASGD, RAdam, Rprop, Rule
+from tests.conformance.test_compiled import CAPTURED, hold_to_reference
 from tests.conformance.variants import EXPORTED
 
 STEPS = 8
@@ -21,9 +22,10 @@ def test_later_steps_equal_each_parameter_alone(rule: Rule, staggered: bool) -> 
     for part in moments(rule, staggered=staggered, steps=STEPS):
         around = surroundings(part.t[0])
         right = alone(copy_of(part), around)
-        hold("reference", reference([copy_of(part)], around)[0], right)
-        hold("foreach", foreach([copy_of(part)], around)[0], right)
-        hold("t and floats as 0-d tensors", alone(copy_of(part), around, as_tensors=True), right)
+        hold("reference", reference([copy_of(part)], around)[0], right, rule=rule)
+        hold("foreach", foreach([copy_of(part)], around)[0], right, rule=rule)
+        hold("t and floats as 0-d tensors", alone(copy_of(part), around, as_tensors=True), right, rule=rule)
+        hold_to_reference(CAPTURED, rule, part, torch.float64)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
