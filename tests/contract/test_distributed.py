@@ -8,7 +8,6 @@ import torch
 import torch.distributed
 import torch.multiprocessing
 from torch import Tensor, nn
-from torch.distributed.fsdp import fully_shard
 
 from fallline.optim import Optimizer
 from fallline.rules import Rule
@@ -53,6 +52,8 @@ def alone(rule: Rule) -> list[Tensor]:
 
 def process(rank: int, folder: str) -> None:
     """What each of the two processes does; the first writes the weights that came out."""
+    from torch.distributed.fsdp import fully_shard  # where torch was built without it, collection goes on
+
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
