@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from fallline.errors import InputError
-from fallline.rules import SGD, Adam, Momentum
+from fallline.rules import SGD, Adam, AdamW, Momentum, Muon
 from fallline.study.contenders import contender, distinguished, single_rule
 from fallline.study.values import TRIALS, log, parse_rates
-from fallline.wrappers import L2
+from fallline.wrappers import L2, Clip, Route
 
 
 def test_a_name_or_class_is_tuned_over_its_search_space_and_an_instance_is_taken_as_it_is():
@@ -135,3 +135,17 @@ def test_rates_on_the_command_line():
     for text in ("1:2", "1e-3:1:x", "a,b", "", "1:0.1:3", "0.1:1:1"):
         with pytest.raises(InputError):
             parse_rates(text)
+
+
+def test_a_rule_that_takes_no_vectors_gets_adamw_beside_it() -> None:
+    made = contender("muon:others.lr=0.01|0.1", rates=[0.5])
+    assert made.label == "muon+adamw"
+    assert made.algorithm == Route(Muon(), others=AdamW())
+    assert made.grid == {"lr": (0.5,), "others.lr": (0.01, 0.1)}
+    assert contender(Clip(Route(Muon(), others=SGD()), norm=1.0)).label == "Clip+muon+sgd"
+    assert contender("soap").label == "soap"
+
+
+def test_a_single_rule_has_no_other_beside_it() -> None:
+    rule, called = single_rule("muon:lr=0.1")
+    assert (rule, called) == (Muon(lr=0.1), "muon(lr=0.1)")
