@@ -9,7 +9,7 @@ from fallline.problems.load import BUILT_IN
 from fallline.study.contenders import wrappers_of
 from fallline.study.paste import CROSS_ENTROPY, paste_line
 from fallline.study.specification import OptimizerSpecification
-from tests.study.studies import compare
+from tests.study.studies import compare, curves, line
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,18 @@ def test_wrappers_are_spelled_without_what_is_absent(rule, code):
     )
     expected = f"fallline.optim.Optimizer(model.parameters(), fallline.wrappers.{code})"
     assert paste_line(optimizer, rule.hyperparameters()) == expected
+
+
+def test_a_routed_study_trains_is_pasted_and_goes_on(tmp_path):
+    network = line(model=lambda: nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1)))
+    given = {"problem": network, "optimizers": ["muon:others.lr=0.05"], "lrs": [0.02, 0.1]}
+    results = compare(tmp_path, **given, schedules=["cosine"], vary={"l2": [1e-4]})
+    assert results.best().optimizer == "muon+adamw"
+    assert "Route(fallline.rules.Muon(lr=" in results.best().code
+    assert "others=fallline.rules.AdamW(lr=0.05))" in results.best().code
+    again = compare(tmp_path, **given, schedules=["cosine"], vary={"l2": [1e-4]})
+    before, after = ([list(curve["train_loss"]) for curve in curves(found).values()] for found in (results, again))
+    assert before == after
 
 
 class Parameters:
