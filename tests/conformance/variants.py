@@ -4,6 +4,7 @@ import inspect
 import itertools
 import os
 import typing
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -47,18 +48,24 @@ def forms() -> list[Any]:
     turns = itertools.cycle(EXPORTED.values())
     fewer = [
         form
-        for wrapper, rule in zip(WRAPPERS.values(), turns, strict=False)
-        for full in fullest(wrapper, rule())
+        for wrapper in WRAPPERS.values()
+        for full in _in_turn([wrapper], turns)
         for form in variants(full)
         if form.rule == full.rule and form != full
     ]
-    nested = [
-        made
-        for (inner, outer), rule in zip(itertools.permutations(WRAPPERS.values(), 2), turns, strict=False)
-        for one in fullest(inner, rule())
-        for made in fullest(outer, one)
-    ]
+    nested = [made for pair in itertools.permutations(WRAPPERS.values(), 2) for made in _in_turn(pair, turns)]
     return [_case(form, describe_nested(form)) for form in (*bare, *wrapped, *fewer, *nested)]
+
+
+def _in_turn(nesting: Sequence[type[Wrapper]], turns: Iterator[type[Rule]]) -> list[Wrapper]:
+    """Wrappers, the innermost first, around the next rule that takes them; none where no rule does."""
+    for rule in itertools.islice(turns, len(EXPORTED)):
+        made: list[Any] = [rule()]
+        for wrapper in nesting:
+            made = [outer for inner in made for outer in fullest(wrapper, inner)]
+        if made:
+            return made
+    return []
 
 
 def fullest(wrapper: type[Wrapper], rule: Rule) -> list[Wrapper]:

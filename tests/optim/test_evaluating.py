@@ -12,7 +12,7 @@ from fallline.errors import InputError
 from fallline.optim import Adam, Optimizer
 from fallline.rules import SGD
 from fallline.rules import Adam as AdamRule
-from fallline.wrappers import Average, Clip, Lookahead
+from fallline.wrappers import Average, Clip, Lookahead, Route
 
 X = torch.randn(24, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
 
@@ -157,3 +157,18 @@ def test_wrong_uses_are_refused() -> None:
         pass
     with optimizer.evaluating(nn.Linear(1, 1), []):
         pass
+
+
+def test_parameters_of_a_route_are_averaged_under_both_rules() -> None:
+    model = network()
+    rule = Average(Route(SGD(lr=0.1), others=AdamRule(lr=0.1)), decay=0.5)
+    optimizer = Optimizer(model.named_parameters(), rule)
+    path = []
+    for step in range(2):
+        optimizer.zero_grad()
+        model(X[4 * step : 4 * step + 4]).square().mean().backward()
+        optimizer.step()
+        path.append([p.detach().clone() for p in model.parameters()])
+    with optimizer.evaluating():
+        for p, first, second in zip(model.parameters(), *path, strict=True):
+            assert torch.allclose(p, (0.5 * first + second) / 1.5, rtol=1e-14, atol=1e-16)

@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from fallline.errors import InputError
 from fallline.optim import Optimizer
 from fallline.rules import SGD, Adam, AdamW, Now, Rule, State
-from fallline.wrappers import L1, L2, Clip, DecoupledDecay, Maximize, Noise, Wrapper
+from fallline.wrappers import L1, L2, Average, Clip, DecoupledDecay, Maximize, Noise, Route, Wrapper
 
 
 @dataclass(frozen=True)
@@ -182,3 +182,12 @@ def test_scheduler_warms_up_a_wrapped_rule_from_zero() -> None:
         seen.append(p.item())
     first = 1 - 0.05 * (1 + 0.5)
     assert seen == pytest.approx([1.0, first, first - 0.1 * (1 + 0.5 * first)], rel=1e-15)
+
+
+def test_what_cannot_be_nested_is_refused_through_other_wrappers_and_routes() -> None:
+    inside = L2(Average(SGD()))
+    with pytest.raises(InputError, match=r"L1 cannot stand around Average: .* Write Average around it\."):
+        L1(Clip(inside, norm=1.0))
+    with pytest.raises(InputError, match=r"L1 cannot stand around Route: .* Write Average around it\."):
+        L1(Clip(Route(SGD(), others=inside), norm=1.0))
+    assert Average(L1(SGD())).penalties() == ("l1.strength",)

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from fallline.errors import InputError
 from fallline.optim.batch_norm import measure_statistics, statistics_kept
-from fallline.optim.groups import rule_of
 
 if TYPE_CHECKING:
     from fallline.optim.optimizer import Optimizer
@@ -71,7 +70,7 @@ def _moves(optimizer: "Optimizer") -> list[tuple[Tensor, Tensor]]:
     """The parameters that are evaluated elsewhere, each with its weights there."""
     found = []
     for group in optimizer.param_groups:
-        rule = rule_of(optimizer.rule, group, optimizer._absent_is_zero, checked=False)
+        rule = optimizer._rule(group)
         for p in group["params"]:
             # Before its first update a parameter is evaluated where it stands.
             state = {name: value for name, value in optimizer.state.get(p, {}).items() if name != "step"}

@@ -27,6 +27,7 @@ class Lookahead(Wrapper):
     alpha: Fraction = 0.5
 
     name: ClassVar = "lookahead"
+    amplifies: ClassVar = 10.0  # A step back to the slow weights is a difference of steps that are alike.
     refuses: ClassVar = dict.fromkeys(
         ("cautious", "decoupled", "independent", "l1"),
         "the slow weights would not know what it adds to a step. Write Lookahead around it.",

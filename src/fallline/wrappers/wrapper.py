@@ -44,6 +44,7 @@ class Wrapper(Rule):
         # A piece that is cut for the wrapper must still be whole for the rule inside, and the other way round.
         object.__setattr__(self, "acts_on", max(type(self).acts_on, self.rule.acts_on, key=_COARSENESS.index))
         object.__setattr__(self, "ranks", self.rule.ranks)
+        object.__setattr__(self, "refuses", {**self.rule.refuses, **type(self).refuses})
         object.__setattr__(self, "rounds", self.rule.rounds)
         object.__setattr__(self, "amplifies", type(self).amplifies * self.rule.amplifies)
 
@@ -85,13 +86,11 @@ class Wrapper(Rule):
         return {name: value for name, value in state.items() if not name.startswith(f"{self.name}.")}
 
     def _refuse_impossible(self) -> None:
-        rule = self.rule
-        while True:
-            if why := rule.refuses.get(self.name):
-                raise InputError(f"{type(self).__name__} cannot stand around {type(rule).__name__}: {why}")
-            if not isinstance(rule, Wrapper):
-                return
-            rule = rule.rule
+        if (why := self.rule.refuses.get(self.name)) is not None:
+            rule = self.rule
+            while isinstance(rule, Wrapper) and self.name not in type(rule).refuses:
+                rule = rule.rule
+            raise InputError(f"{type(self).__name__} cannot stand around {type(rule).__name__}: {why}")
 
     @classmethod
     def _own(cls) -> dict[str, str]:
