@@ -36,7 +36,11 @@ def population(
             rule,
             p=[_one_element(q) for q in p],
             g=[_one_element(q) for q in g],
-            state=[{name: _one_element(value) for name, value in old.items()} for old in state],
+            # The numbers of a larger parameter stay 0-d: as (1,) they would widen it where their type is wider.
+            state=[
+                {name: _one_element(value) if q.dim() == 0 else value for name, value in old.items()}
+                for q, old in zip(p, state, strict=True)
+            ],
             t=[t] * len(p),
             values=[{}] * len(p),
             position=list(range(len(p))),
