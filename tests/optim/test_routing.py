@@ -182,3 +182,10 @@ def test_a_rule_alone_refuses_what_it_does_not_take_by_name() -> None:
     with pytest.raises(InputError, match="parameter 1 of group 0"):
         fl.optim.Muon(model().parameters())
     fl.optim.Muon([p for p in model().parameters() if p.dim() > 1])
+
+
+def test_a_search_for_a_rate_leaves_that_of_the_others() -> None:
+    from fallline.training.repeatable import _ratios
+
+    assert _ratios(Optimizer(model().parameters(), routed())) == [1.0, None]
+    assert _ratios(torch.optim.SGD([{"params": [torch.zeros(1)], "lr": 0.1}])) == [1.0]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fallline.errors import InputError
+from fallline.optim.groups import ROUTE
 from fallline.problems.prepared import Prepared
 from fallline.problems.rehearsal import try_batches, try_evaluations
 from fallline.randomness import forked, seed_global
@@ -19,6 +20,7 @@ from fallline.training.gradient import KeyedGradient
 from fallline.training.member import Member
 from fallline.training.starting_point import StartingPoint
 from fallline.training.training import stepper
+from fallline.wrappers.route import MAIN_BRANCH
 
 
 class RepeatableTraining:
@@ -83,7 +85,8 @@ class RepeatableTraining:
         coming = batches(self.problem, self.member, self.seed, Place())
         for number, (rate, (_, batch)) in enumerate(zip(rates, coming, strict=False), start=1):
             for group, ratio in zip(self.optimizer.param_groups, self._ratios, strict=True):
-                _set_rate(group, ratio * rate)
+                if ratio is not None:
+                    _set_rate(group, ratio * rate)
             loss = take_step(self._gradient.closure(batch, number)).item()
             yield loss
             if not math.isfinite(loss):
@@ -105,14 +108,17 @@ class RepeatableTraining:
             return evaluate(self.model, self.problem.objective, data)["loss"]
 
 
-def _ratios(optimizer: torch.optim.Optimizer) -> Sequence[float]:
-    """The learning rate of each parameter group over the largest; InputError for a group without one."""
+def _ratios(optimizer: torch.optim.Optimizer) -> Sequence[float | None]:
+    """The learning rate of each parameter group over the largest; InputError for a group without one.
+
+    What a Route gives to another rule keeps its own rate: None.
+    """
     groups = optimizer.param_groups
     if any("lr" not in group for group in groups):
         raise InputError(f"{type(optimizer).__name__} has no learning rate `lr` to look for.")
-    rates = [float(group["lr"]) for group in groups]
-    largest = max(rates)
-    return [rate / largest if largest > 0 else 1.0 for rate in rates]
+    rates = [float(group["lr"]) if group.get(ROUTE, MAIN_BRANCH) == MAIN_BRANCH else None for group in groups]
+    largest = max((rate for rate in rates if rate is not None), default=0.0)
+    return [None if rate is None else rate / largest if largest > 0 else 1.0 for rate in rates]
 
 
 def _set_rate(group: dict[str, Any], rate: float) -> None:

@@ -11,7 +11,8 @@ from fallline.rules import Now, Rule, State
 from fallline.rules.kinds import Kind
 from fallline.wrappers.wrapper import Wrapper
 
-_RULE, _OTHERS = "rule", "others"
+MAIN_BRANCH = "rule"
+_OTHERS = "others"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Route(Rule):
         prefix = f"{_OTHERS}."
         others = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
         own = {name: value for name, value in values.items() if not name.startswith(prefix)}
-        return super().bind({_RULE: self.rule.bind(own), _OTHERS: self.others.bind(others)})
+        return super().bind({MAIN_BRANCH: self.rule.bind(own), _OTHERS: self.others.bind(others)})
 
     def penalties(self) -> tuple[str, ...]:
         return (*self.rule.penalties(), *(f"{_OTHERS}.{name}" for name in self.others.penalties()))
@@ -105,7 +106,7 @@ def branches(rule: Rule) -> dict[str, Rule]:
     """
     if isinstance(rule, Route):
         others = {_joined(_OTHERS, label): other for label, other in branches(rule.others).items()}
-        return {_RULE: rule.rule} | others
+        return {MAIN_BRANCH: rule.rule} | others
     if isinstance(rule, Wrapper):
         return {label: dataclasses.replace(rule, rule=inner) for label, inner in branches(rule.rule).items()}
     return {"": rule}
@@ -116,7 +117,7 @@ def branch_of(rule: Rule, name: str | None, p: Tensor) -> str:
     if isinstance(rule, Wrapper):
         return branch_of(rule.rule, name, p)
     if isinstance(rule, Route):
-        return _RULE if rule.takes(name, p) else _joined(_OTHERS, branch_of(rule.others, name, p))
+        return MAIN_BRANCH if rule.takes(name, p) else _joined(_OTHERS, branch_of(rule.others, name, p))
     return ""
 
 
@@ -124,7 +125,7 @@ def key_in_whole(rule: Rule, label: str, key: str) -> str:
     """What a hyperparameter of a branch is called among those of the whole rule."""
     if isinstance(rule, Wrapper):
         return key if key.startswith(f"{rule.name}.") else key_in_whole(rule.rule, label, key)
-    if isinstance(rule, Route) and label != _RULE:
+    if isinstance(rule, Route) and label != MAIN_BRANCH:
         return f"{_OTHERS}.{key_in_whole(rule.others, label.removeprefix(_OTHERS).removeprefix('.'), key)}"
     return key
 
