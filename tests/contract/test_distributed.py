@@ -10,19 +10,20 @@ import torch.multiprocessing
 from torch import Tensor, nn
 
 from fallline.optim import Optimizer
-from fallline.rules import Rule
-from fallline.wrappers import L2, Clip
-from tests.contract.trained import ELEMENTWISE, drawn
+from fallline.rules import SGD, Rule
+from fallline.wrappers import L2, Clip, Noise
+from tests.conformance.variants import EXPORTED
+from tests.contract.trained import drawn
 
 pytestmark = pytest.mark.skipif(
     not (torch.distributed.is_available() and torch.distributed.is_gloo_available()), reason="no gloo here"
 )
 STEPS, ROWS = 3, 8
-# A norm over the whole model is known where every process has the whole model.
-RULES: dict[str, list[Rule]] = {
-    "replicated": [*ELEMENTWISE, Clip(L2(ELEMENTWISE[0], 0.1), global_norm=0.1)],
-    "sharded": [*ELEMENTWISE, L2(ELEMENTWISE[0], 0.1)],
-}
+WAYS = ("replicated", "sharded")
+RULES: list[Rule] = [
+    *(made() for made in EXPORTED.values() if made().acts_on != "matrix"),
+    Noise(Clip(L2(SGD(lr=0.1), 0.1), norm=0.1, global_norm=0.2), eta=0.1),
+]
 
 
 def network() -> nn.Sequential:
@@ -35,7 +36,7 @@ def network() -> nn.Sequential:
 
 def trained(model: nn.Module, rule: Rule, rows: slice) -> Optimizer:
     """Some steps on some rows of each batch."""
-    optimizer = Optimizer(model.named_parameters(), rule)
+    optimizer = Optimizer(model.named_parameters(), rule, executor="foreach")
     for step in range(STEPS):
         optimizer.zero_grad()
         x = drawn("x", 0, step, (ROWS, 4), torch.float64)[rows]
@@ -58,9 +59,9 @@ def process(rank: int, folder: str) -> None:
     torch.set_default_dtype(torch.float64)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     mesh = torch.distributed.init_device_mesh("cpu", (2,))
-    found: dict[str, list[list[Tensor]]] = {"replicated": [], "sharded": []}
-    for way, rules in RULES.items():
-        for rule in rules:
+    found: dict[str, list[list[Tensor]]] = {way: [] for way in WAYS}
+    for way in WAYS:
+        for rule in RULES:
             model: Any = network()
             if way == "sharded":
                 fully_shard(model, mesh=mesh)
@@ -83,8 +84,8 @@ def whole(p: Any) -> Tensor:
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(process, (str(tmp_path),), nprocs=2)
     found = torch.load(tmp_path / "weights.pt", weights_only=True)
-    assert found.keys() == RULES.keys()
-    for way, rules in RULES.items():
-        for rule, weights in zip(rules, found[way], strict=True):
-            for p, q in zip(weights, alone(rule), strict=True):
+    right = [alone(rule) for rule in RULES]
+    for way in WAYS:
+        for rule, weights, expected in zip(RULES, found[way], right, strict=True):
+            for p, q in zip(weights, expected, strict=True):
                 assert torch.allclose(p, q, rtol=1e-9, atol=1e-11), (way, rule)

@@ -25,7 +25,7 @@ def takes(made: Any, keyword: str) -> bool:
 @RULES
 def test_parameters_without_gradient_keep_weights_and_have_no_state(rule: Rule) -> None:
     params, alone = parameters(), parameters()
-    optimizer, single = Optimizer(params, rule), Optimizer(alone[:1], rule)
+    optimizer, single = Optimizer(params, rule, executor="foreach"), Optimizer(alone[:1], rule, executor="foreach")
     optimizer.step()
     assert not optimizer.state
     train(optimizer, params[:1], range(3))
@@ -123,7 +123,7 @@ def test_a_parameter_in_two_groups_is_refused_as_by_torch() -> None:
 @RULES
 def test_a_group_added_after_steps_begins_its_own_count(rule: Rule) -> None:
     first, second = parameters()
-    optimizer = Optimizer([first], rule)
+    optimizer = Optimizer([first], rule, executor="foreach")
     train(optimizer, [first], range(2))
     optimizer.add_param_group({"params": [second]})
     train(optimizer, [first, second], range(2, 4))

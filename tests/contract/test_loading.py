@@ -35,7 +35,7 @@ def refused(optimizer: Any, params: list[Any], packed: Any, message: str) -> Non
 
 @RULES
 def test_missing_unknown_and_misshapen_entries_name_the_parameter(rule: Rule) -> None:
-    optimizer, params = trained(rule)
+    optimizer, params = trained(rule, executor="foreach")
     packed = optimizer.state_dict()
     entries = [name for name in packed["state"][1] if name != "step"]
     for name in entries:
@@ -56,9 +56,9 @@ def test_missing_unknown_and_misshapen_entries_name_the_parameter(rule: Rule) ->
 
 @RULES
 def test_state_of_every_other_rule_is_refused(rule: Rule) -> None:
-    optimizer, params = trained(rule)
+    optimizer, params = trained(rule, executor="foreach")
     for name, made in EXPORTED.items():
-        other, _ = trained(made())
+        other, _ = trained(made(), executor="foreach")
         theirs, mine = other.state_dict(), optimizer.state_dict()
         alike = mine["param_groups"][0].keys() == theirs["param_groups"][0].keys()
         # With keys of the same names the saved values may say that the same entries are kept.

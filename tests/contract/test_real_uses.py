@@ -41,7 +41,7 @@ def weights(model: nn.Module) -> list[Tensor]:
 @RULES
 def test_scaled_gradients_under_autocast(rule: Rule) -> None:
     model = network()
-    optimizer = Optimizer(model.named_parameters(), rule)
+    optimizer = Optimizer(model.named_parameters(), rule, executor="foreach")
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     before = weights(model)
     for step in range(4):

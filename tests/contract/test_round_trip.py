@@ -18,7 +18,7 @@ from fallline.wrappers import Clip, Noise
 from tests.conformance.variants import EXPORTED
 from tests.contract.trained import RULES, copies, parameters, same, train, trained
 
-UNDER_EVERY_EXECUTOR = pytest.mark.parametrize("executor", list(EXECUTORS))
+UNDER_EVERY_EXECUTOR = pytest.mark.parametrize("executor", list(dict.fromkeys(["auto", *EXECUTORS])))
 DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 
 

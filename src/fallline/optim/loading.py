@@ -82,14 +82,16 @@ def _loaded_entries(name: str, rule: Rule, p: Tensor, entries: Mapping[str, Any]
     needed = [*expected, *(["step"] if rule.core().torch_step else [])]
     if missing := [entry for entry in needed if entry not in entries]:
         raise _others(name, f"lacks {missing[0]!r}", needed)
-    saved = {entry: value for entry, value in entries.items() if entry != "step"}
-    if saved.keys() - expected.keys():
+    saved = [entry for entry in entries if entry != "step"]
+    if not expected.keys() >= set(saved):
         # What a schedule has switched off, such as a momentum that is 0 for now, is kept as torch keeps it.
         expected = first_state(_fullest(rule), p) | expected
     if unknown := [entry for entry in saved if entry not in expected]:
         raise _others(name, f"has {unknown[0]!r}", needed)
-    found = {entry: _cast(f"{entry} of {name}", value, expected[entry], p) for entry, value in saved.items()}
-    return found | ({"step": _count_of(name, entries["step"])} if "step" in entries else {})
+    return {
+        entry: _count_of(name, value) if entry == "step" else _cast(f"{entry} of {name}", value, expected[entry], p)
+        for entry, value in entries.items()
+    }
 
 
 def _cast(what: str, value: Any, expected: Tensor, p: Tensor) -> Tensor:
@@ -108,7 +110,9 @@ def _cast(what: str, value: Any, expected: Tensor, p: Tensor) -> Tensor:
 
 
 def _count_of(name: str, step: Any) -> Tensor:
-    if not isinstance(step, int | float) and not (isinstance(step, Tensor) and step.numel() == 1):
+    if isinstance(step, Tensor) and step.numel() == 1:
+        return step.detach().reshape(()).clone()
+    if not isinstance(step, int | float):
         raise InputError(f"step of {name} must be a number; the saved state holds {type(step).__name__}.")
     return torch.tensor(float(step), dtype=torch.float32)
 

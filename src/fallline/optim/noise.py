@@ -25,6 +25,16 @@ def keyed_noise(
     def draw(p: Tensor, position: int, call: int) -> Tensor:
         purpose = f"noise/{position if names[position] is None else names[position]}/{call}"
         generator = torch_stream(seed, purpose, step=count[position], device=p.device)
-        return torch.randn(p.shape, generator=generator, dtype=p.dtype, device=p.device)
+        return _placed(torch.randn(p.shape, generator=generator, dtype=p.dtype, device=p.device), p)
 
     return draw
+
+
+def _placed(noise: Tensor, p: Any) -> Tensor:
+    """The noise sharded over processes as p is: all draw the same, and each keeps its part."""
+    if not hasattr(p, "device_mesh"):
+        return noise
+    from torch.distributed.tensor import distribute_tensor
+
+    placed: Tensor = distribute_tensor(noise, p.device_mesh, p.placements, src_data_rank=None)
+    return placed
