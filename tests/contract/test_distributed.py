@@ -36,7 +36,8 @@ def network() -> nn.Sequential:
 
 def trained(model: nn.Module, rule: Rule, rows: slice) -> Optimizer:
     """Some steps on some rows of each batch."""
-    optimizer = Optimizer(model.named_parameters(), rule, executor="foreach")
+    inner = getattr(model, "module", model)  # noise is keyed by the names in the model itself
+    optimizer = Optimizer(inner.named_parameters(), rule, executor="foreach")
     for step in range(STEPS):
         optimizer.zero_grad()
         x = drawn("x", 0, step, (ROWS, 4), torch.float64)[rows]
@@ -72,6 +73,7 @@ def process(rank: int, folder: str) -> None:
             found[way].append([whole(p.detach()) for p in model.parameters()])
     if rank == 0:
         torch.save(found, f"{folder}/weights.pt")
+    torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
 
