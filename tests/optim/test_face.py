@@ -9,7 +9,8 @@ import torch
 
 from fallline import optim
 from fallline.optim import Optimizer, face
-from fallline.rules import SGD, AdamW, Momentum, Now, Rule, State
+from fallline.optim.automatic import chosen
+from fallline.rules import SGD, AdamW, Lion, Momentum, Now, Rule, State
 from fallline.wrappers import L2, DecoupledDecay, Maximize
 
 
@@ -109,14 +110,22 @@ def test_scheduled_decay_is_followed() -> None:
     assert p.tolist() == [0.95, -1.9]
 
 
-@pytest.mark.parametrize(("foreach", "executor"), [(None, "auto"), (True, "foreach"), (False, "reference")])
-def test_foreach_chooses_the_executor(foreach: bool | None, executor: str) -> None:
-    assert optim.Adam([weight()], foreach=foreach).executor == executor
-    assert optim.Adam([weight()], foreach=foreach, executor="reference").executor == "reference"
+@pytest.mark.parametrize("hint", [{"foreach": True}, {"foreach": False}, {"fused": True}])
+def test_torchs_hints_choose_torchs_own_way(hint: dict[str, bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda self, closure=None: asked.append(self.param_groups[0]))
+    stepped(optim.Adam([weight()], **hint))
+    assert asked[0].items() >= hint.items()
+
+
+def test_a_rule_that_torch_lacks_takes_the_hint_as_an_executor() -> None:
+    groups = [{"params": [weight()], "foreach": False}]
+    assert chosen(Lion(), Lion(), groups) == "reference"
+    assert chosen(Lion(), Lion(), [{"params": [weight()]}]) == "foreach"
 
 
 def test_state_of_a_rule_without_count_holds_none() -> None:
-    optimizer = optim.SGD([weight()], lr=0.1, momentum=0.9)
+    optimizer = optim.SGD([weight()], lr=0.1, momentum=0.9, executor="foreach")
     stepped(optimizer)
     assert list(optimizer.state_dict()["state"][0]) == ["momentum_buffer"]
     plain = optim.SGD([weight()], lr=0.1)

@@ -58,7 +58,7 @@ def test_groups_have_their_own_values() -> None:
 
 def test_groups_of_different_programs_and_counts_step_together() -> None:
     p, q = weight(1.0), weight(1.0)
-    optimizer = Optimizer([{"params": [p], "momentum": 0.9}, {"params": [q]}], SGD(lr=0.1))
+    optimizer = Optimizer([{"params": [p], "momentum": 0.9}, {"params": [q]}], SGD(lr=0.1), executor="foreach")
     step_with(optimizer, (p, [1.0]))
     step_with(optimizer, (p, [1.0]), (q, [1.0]))
     assert p.item() == pytest.approx(1 - 0.1 - 0.19, rel=1e-15)

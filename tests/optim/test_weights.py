@@ -141,7 +141,7 @@ def test_some_penalties_are_named() -> None:
 
 
 def trained(model: nn.Module, groups: Any, rule: Rule) -> list[torch.Tensor]:
-    optimizer = Optimizer(groups, rule)
+    optimizer = Optimizer(groups, rule, executor="foreach")
     for step in range(3):
         optimizer.zero_grad()
         inputs = torch.sin(torch.arange(15.0) + step).reshape(5, 3)

@@ -4,6 +4,7 @@ from fallline.executors.compiled import Compiled as Compiled
 from fallline.executors.foreach import foreach as foreach
 from fallline.executors.in_place import apart as apart
 from fallline.executors.in_place import in_place as in_place
+from fallline.executors.kernels import can_compile as can_compile
 from fallline.executors.part import Executor as Executor
 from fallline.executors.part import Part as Part
 from fallline.executors.part import Surroundings as Surroundings

@@ -3,11 +3,13 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from fallline.executors.capture import Question, capture
 from fallline.rules import Rule, State
@@ -19,21 +21,33 @@ Backend = Callable[[GraphModule, Sequence[Tensor]], Callable[..., Any]]
 
 def inductor(graph: GraphModule, examples: Sequence[Tensor]) -> Callable[..., Any]:
     """torch's compiler, without guards: the caller vouches for types and ranks, and sizes are free."""
+    if not examples or not can_compile(examples[0].device):
+        return graph
+    with warnings.catch_warnings():
+        # torch warns of its own parts when it imports them.
+        warnings.simplefilter("ignore")
+        compiled: Callable[..., Any] = torch._inductor.standalone_compile(graph, list(examples))
+    return compiled
+
+
+@cache
+def can_compile(device: torch.device) -> bool:
+    """Whether this machine has what torch compiles with; says so once where it has not."""
     try:
         with warnings.catch_warnings():
-            # torch warns of its own parts when it imports them.
             warnings.simplefilter("ignore")
-            compiled: Callable[..., Any] = torch._inductor.standalone_compile(graph, list(examples))
+            one = torch.zeros(2, device=device)
+            torch._inductor.standalone_compile(make_fx(torch.neg)(one), [one])(one)
     except Exception as error:
         # A machine without a compiler trains as well, only slower.
         warnings.warn(
-            f"torch cannot compile here, so optimizers run uncompiled: {type(error).__name__}: "
-            f"{str(error).strip().partition(chr(10))[0]} (Install a C++ compiler such as g++, or choose "
-            "executor='foreach' to silence this.)",
+            f"torch cannot compile for {device.type} here, so optimizers run uncompiled: {type(error).__name__}: "
+            f"{str(error).strip().partition(chr(10))[0]} Install a compiler (g++; on a GPU triton too), or silence "
+            "this with executor='foreach'.",
             stacklevel=2,
         )
-        return graph
-    return compiled
+        return False
+    return True
 
 
 def uncompiled(graph: GraphModule, examples: Sequence[Tensor]) -> Callable[..., Any]:

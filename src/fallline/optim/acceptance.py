@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from fallline.errors import InputError
 from fallline.optim.names import called
 from fallline.rules import Rule
@@ -49,10 +51,20 @@ def check_manner(group: Mapping[str, Any], defaults: Mapping[str, Any], executor
         )
 
 
-def check_parameters(rule: Rule, groups: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse parameters of the last group that the rule cannot step."""
+def sharded(p: Tensor) -> bool:
+    """Whether a parameter lies in parts on several processes (DTensor, as FSDP2 makes)."""
+    return hasattr(p, "to_local")
+
+
+def check_parameters(rule: Rule, groups: Sequence[Mapping[str, Any]], executor: str) -> None:
+    """Refuse parameters of the last group that the rule or the executor cannot step."""
     number = len(groups) - 1
     for i, p in enumerate(groups[number]["params"]):
+        if executor == "compiled" and sharded(p):
+            raise InputError(
+                f"{called(groups, number, i)} is sharded, and executor='compiled' takes whole tensors. "
+                "Choose executor='auto'."
+            )
         if p.dim() not in rule.ranks:
             name = type(rule.core()).__name__
             raise InputError(

@@ -1,13 +1,15 @@
 """The choice that `executor="auto"` makes: from the sizes of the parameters alone, so that two runs take one way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fallline.executors import Part, Surroundings, initial_state, reference
+from fallline.executors import Part, Surroundings, can_compile, initial_state, reference
+from fallline.optim.acceptance import sharded
+from fallline.optim.native import Native, native
 from fallline.rules import Rule
 
 _SECONDS_TO_COMPILE = 4.0
@@ -19,6 +21,25 @@ _FREE = 5
 _ODD = 7
 _SECONDS_PER_PASS = {"cpu": 1.5e-10, "cuda": 4e-12}
 """What one pass over one number costs, about: 20 tensors of 1M floats on 2 cores; a GPU by its bandwidth."""
+
+
+def chosen(template: Rule, rule: Rule, groups: Sequence[Mapping[str, Any]]) -> Native | str:
+    """What makes the steps: the compiled formula where it repays its compilation, else torch's own optimizer where
+    it has the rule, else the formula in multi-tensor operations.
+
+    `template` is the rule as it was given, `rule` with what the groups add to it (torch's weight decay). A caller who
+    asks torch for `foreach` or `fused` steps gets those where torch has the rule.
+    """
+    parameters = [p for group in groups for p in group["params"]]
+    if any(sharded(p) for p in parameters):
+        return "foreach"
+    hinted = any(group.get("foreach") is not None or group.get("fused") for group in groups)
+    if not hinted and worth_compiling(rule, parameters) and can_compile(parameters[0].device):
+        return "compiled"
+    theirs = native(template, groups)
+    if theirs is not None:
+        return theirs
+    return "reference" if any(group.get("foreach") is False for group in groups) else "foreach"
 
 
 def worth_compiling(rule: Rule, parameters: Sequence[Tensor]) -> bool:

@@ -43,8 +43,6 @@ def face(rule: type[Rule]) -> type[Optimizer]:
         bound.apply_defaults()
         values = dict(bound.arguments)
         params, executor, seed = values.pop("params"), values.pop("executor"), values.pop("seed")
-        if executor == "auto" and values.get("foreach") is not None:
-            executor = "foreach" if values["foreach"] else "reference"
         self._begin(params, rule(), values, executor, seed)
 
     def state_dict(self: Optimizer) -> dict[str, Any]:

@@ -11,19 +11,20 @@ from torch import Tensor, nn
 from fallline.errors import InputError
 from fallline.executors import Compiled, Executor, Surroundings, foreach, in_place, reference
 from fallline.optim.acceptance import check_keys, check_manner, check_parameters
+from fallline.optim.automatic import chosen
 from fallline.optim.differentiable import differentiable
 from fallline.optim.elsewhere import gradient_elsewhere
 from fallline.optim.evaluation import at_evaluation_point, running
 from fallline.optim.gathering import Gathering, Seat, rounds
 from fallline.optim.groups import expected_keys, rule_of
 from fallline.optim.loading import check_packed, loaded_groups, loaded_state
+from fallline.optim.native import Native
 from fallline.optim.noise import keyed_noise
 from fallline.optim.routing import every_key, keys_of, shared_defaults, split
 from fallline.rules import Rule
 from fallline.suggestions import unknown
 
 EXECUTORS: dict[str, Executor] = {
-    "auto": in_place(foreach),
     "reference": in_place(reference),
     "foreach": in_place(foreach),
     "compiled": Compiled(),
@@ -59,12 +60,13 @@ class Optimizer(torch.optim.Optimizer):
         self._begin(params, rule, shared_defaults(rule) | {"differentiable": differentiable}, executor, seed)
 
     def _begin(self, params: Any, rule: Rule, defaults: dict[str, Any], executor: str, seed: int) -> None:
-        if executor not in EXECUTORS:
-            raise InputError(unknown(executor, EXECUTORS, "executor"))
+        if executor not in ("auto", *EXECUTORS):
+            raise InputError(unknown(executor, ["auto", *EXECUTORS], "executor"))
         self.rule = rule
         self.executor = executor
         self.seed = seed
         self._entries: dict[Any, list[str]] = {}
+        self._chosen: Native | str | None = None
         if isinstance(params, Iterable) and not isinstance(params, Tensor | dict):
             params = list(params)
         super().__init__(params, defaults)
@@ -72,6 +74,7 @@ class Optimizer(torch.optim.Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group, as torch does, after checking its values and its parameters; a Route's is split by rule."""
         there = len(self.param_groups)
+        self._chosen = None
         try:
             for group in split(self.rule, param_group, self.defaults):
                 self._add(group)
@@ -87,7 +90,7 @@ class Optimizer(torch.optim.Optimizer):
             check_manner({**self.defaults, **group}, self.defaults, self.executor)
             self._rule({**self.defaults, **group}, checked=True)
         super().add_param_group(group)
-        check_parameters(self._rule(self.param_groups[-1]), self.param_groups)
+        check_parameters(self._rule(self.param_groups[-1]), self.param_groups, self.executor)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; a closure computes the loss, which is returned."""
@@ -95,12 +98,26 @@ class Optimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        how = self._how()
+        if isinstance(how, Native) and how.takes(self.param_groups):
+            how.step(self.param_groups, self.state)
+            return loss
+        execute = EXECUTORS["foreach" if isinstance(how, Native) else how]
+        execute = differentiable if self.defaults["differentiable"] else execute
         with torch.set_grad_enabled(self.defaults["differentiable"]):
             for seats in rounds(self.param_groups):
-                self._step_together(seats, closure)
+                self._step_together(seats, closure, execute)
         return loss
 
-    def _step_together(self, seats: Sequence[Seat], closure: Callable[[], Any] | None) -> None:
+    def _how(self) -> Native | str:
+        """Who makes the steps; "auto" chooses at the first."""
+        if self._chosen is None:
+            by_hand = "reference" if self.defaults["differentiable"] else self.executor
+            rule = self._rule(self.param_groups[0])
+            self._chosen = by_hand if by_hand != "auto" else chosen(self.rule, rule, self.param_groups)
+        return self._chosen
+
+    def _step_together(self, seats: Sequence[Seat], closure: Callable[[], Any] | None, execute: Executor) -> None:
         gathering = Gathering(self.param_groups, self.state, self._entries)
         gathering.fill(seats, lambda group: self._rule(self.param_groups[group]))
         parts = gathering.parts
@@ -110,7 +127,6 @@ class Optimizer(torch.optim.Optimizer):
             noise=keyed_noise(self.param_groups, parts, self.seed),
             gradient=None if closure is None else partial(gradient_elsewhere, closure, params, gathering.seats),
         )
-        execute = differentiable if self.defaults["differentiable"] else EXECUTORS[self.executor]
         execute(parts, around)
         gathering.keep()
 
@@ -171,6 +187,7 @@ class Optimizer(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._entries = {}
+        self._chosen = None
         for group in self.param_groups:
             for name, value in self.defaults.items():
                 group.setdefault(name, value)
