@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fallline as fl
+from tests.commands import shortened
 
 FOLDER = Path(__file__).parents[1] / "examples"
 LEARNED = {
@@ -31,10 +32,8 @@ def test_the_last_command_of_an_example_runs_from_any_folder(name, tmp_path):
     described = ast.get_docstring(ast.parse((FOLDER / name.partition(":")[0]).read_text()))
     command = [line.strip() for line in described.splitlines() if line.strip().startswith("fallline compare ")][-1]
     _, *words = shlex.split(command.replace(f"examples/{name}", str(FOLDER / name)))
-    short = ["--epochs", "2", "--seeds", "1", "--threads", "1", "--json"]
-    run = subprocess.run(
-        [sys.executable, "-m", "fallline", *words, *short], cwd=tmp_path, capture_output=True, text=True
-    )
+    words = [*shortened(words, ["--epochs", "2", "--seeds", "1", "--threads", "1"]), "--json"]
+    run = subprocess.run([sys.executable, "-m", "fallline", *words], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "Warning" not in run.stderr
     document = json.loads(run.stdout)

@@ -13,9 +13,13 @@ def unknown(name: Any, known: Iterable[str], what: str, unlisted: Iterable[str] 
 
     >>> unknown("adm", ["adam", "sgd"], "optimizer")
     "'adm' is no optimizer. Did you mean 'adam'? Known: adam, sgd."
+    >>> unknown("adma", ["adam", "adamax"], "optimizer")
+    "'adma' is no optimizer. Did you mean 'adam'? Known: adam, adamax."
     """
     known = list(known)
     folded = {candidate.lower(): candidate for candidate in (*unlisted, *known)}
-    near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5) if isinstance(name, str) else []
-    hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
+    near = difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.5) if isinstance(name, str) else []
+    # Letters are swapped or mistaken more often than left out.
+    nearest = min(near, key=lambda candidate: abs(len(candidate) - len(name)), default=None)
+    hint = f" Did you mean {folded[nearest]!r}?" if nearest else ""
     return f"{shown(name)} is no {what}.{hint} Known: {', '.join(known) or 'none'}."

@@ -43,7 +43,7 @@ def test_a_training_equals_a_plain_loop_written_apart():
             loss.backward()
             with torch.no_grad():
                 for p in model.parameters():
-                    p -= 0.1 * p.grad
+                    p.add_(p.grad, alpha=-0.1)
     assert all(torch.equal(trained.weights[name], p) for name, p in model.named_parameters())
     with torch.no_grad():
         expected = float(((model(x) - y) ** 2).mean())
