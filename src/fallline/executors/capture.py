@@ -16,6 +16,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from fallline.rules import Now, Rule, State
 
+aten = torch.ops.aten
 Question = Literal["total", "noise", "gradient"]
 
 
@@ -96,6 +97,7 @@ def _split(captured: GraphModule, tensors: int, answers: int) -> tuple[GraphModu
     for node in captured.graph.nodes:
         if node.op == "call_function" and _is_scalar(node) and scalar.issuperset(node.all_input_nodes):
             scalar.add(node)
+    _multiply_instead_of_dividing(captured.graph, scalar)
     crossing = [n for n in captured.graph.nodes if n in scalar and any(user not in scalar for user in n.users)]
     first, second = Graph(), Graph()
     inside: dict[Node, Node] = {}
@@ -104,11 +106,16 @@ def _split(captured: GraphModule, tensors: int, answers: int) -> tuple[GraphModu
     for node in captured.graph.nodes:
         if node in scalar and node.op == "call_function":
             inside[node] = first.node_copy(node, inside.__getitem__)
+    narrow = [node for node in crossing if _meets_single_precision(node, [u for u in node.users if u not in scalar])]
+    for node in narrow:
+        inside[node] = first.call_function(aten._to_copy.default, (inside[node],), {"dtype": torch.float32})
     first.output(tuple(inside[node] for node in crossing))
     outside: dict[Node, Node] = {}
     for node in (*placeholders[:tensors], *(n for n in given if n in whole), *crossing):
         outside[node] = second.placeholder(node.name)
         outside[node].meta = dict(node.meta)
+    for node in narrow:
+        outside[node].meta["val"] = node.meta["val"].to(torch.float32)
     for node in captured.graph.nodes:
         if node not in scalar and node.op not in ("placeholder", "output"):
             outside[node] = second.node_copy(node, outside.__getitem__)
@@ -119,6 +126,29 @@ def _split(captured: GraphModule, tensors: int, answers: int) -> tuple[GraphModu
     elements = GraphModule(captured, second)
     elements.shape_env = getattr(captured, "shape_env", None)
     return GraphModule(captured, first), elements
+
+
+def _multiply_instead_of_dividing(graph: Graph, scalar: set[Node]) -> None:
+    """A division by what is the same for all elements becomes one reciprocal: dividing is what takes the time."""
+    for node in list(graph.nodes):
+        if node.target is aten.div.Tensor and node not in scalar and node.args[1] in scalar:
+            dividend, divisor = node.args
+            with graph.inserting_before(node):
+                reciprocal = graph.call_function(aten.reciprocal.default, (divisor,))
+                product = graph.call_function(aten.mul.Tensor, (dividend, reciprocal))
+            reciprocal.meta, product.meta = dict(divisor.meta), dict(node.meta)
+            scalar.add(reciprocal)
+            node.replace_all_uses_with(product)
+            graph.erase_node(node)
+
+
+def _meets_single_precision(node: Node, users: Sequence[Node]) -> bool:
+    """Whether a number only ever meets tensors that make a float32 of it: then it is one before it is read a million
+    times."""
+    return node.meta["val"].dtype == torch.float64 and all(
+        isinstance(user.meta.get("val"), Tensor) and user.meta["val"].dim() and user.meta["val"].dtype == torch.float32
+        for user in users
+    )
 
 
 def _is_scalar(node: Node) -> bool:

@@ -4,7 +4,7 @@ One kernel serves all parameters of a kind, whatever their sizes. Hyperparameter
 that a schedule compiles nothing; what depends on them alone is computed once a step.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fallline.executors.each import Each, per_item
-from fallline.executors.kernels import Backend, Kernels, inductor, uncompiled
+from fallline.executors.kernels import LARGE, Backend, Kernel, Kernels, inductor, uncompiled
 from fallline.executors.layout import Layout, layout_of
 from fallline.executors.part import Part, Surroundings
 from fallline.executors.questions import run
@@ -53,11 +53,12 @@ class Compiled:
 
     def _bundles(self, piece: Part) -> list["_Bundle"]:
         program, numbers = piece.rule.program(), _Numbers(piece.rule)
-        flat = piece.rule.acts_on != "matrix"
+        flat, threads = piece.rule.acts_on != "matrix", torch.get_num_threads()
         bundles = []
         for p, g, state, values, t in zip(piece.p, piece.g, piece.state, piece.values, piece.t, strict=True):
             types = (p.dtype, g.dtype, p.device, *(entry.dtype for entry in state.values()))
-            key = (program, types, tuple(state), None if flat else p.shape, p.numel() == 0)
+            size = (p.numel() > 0, p.numel() >= LARGE) if flat else p.shape
+            key = (program, types, tuple(state), size, threads)
             kernels = self._kernels.get(key)
             if kernels is None:
                 kernels = self._kernels[key] = self._new(piece.rule, p, g, state)
@@ -103,12 +104,21 @@ class _Bundle:
         entries = [self.layout.lend(x) if name in shaped else x for name, x in self.state.items()]
         return [self.layout.lend(self.p), self.layout.lend(self.g), *entries]
 
+    def copied(self, lent: Sequence[Tensor]) -> bool:
+        """Whether anything that a kernel writes is a copy, which must be given back."""
+        own = (self.p, *self.state.values())
+        return any(x.data_ptr() != y.data_ptr() for x, y in zip(own, _written(lent), strict=True))
+
     def give_back(self, lent: Sequence[Tensor]) -> None:
-        """Take over what a kernel wrote."""
-        self.layout.give_back(self.p, lent[0])
-        for (name, x), written in zip(self.state.items(), lent[2:], strict=True):
-            if name in self.kernels.shaped:
-                self.layout.give_back(x, written)
+        """Take over what a kernel wrote into copies."""
+        for x, y in zip((self.p, *self.state.values()), _written(lent), strict=True):
+            if x.data_ptr() != y.data_ptr():
+                x.copy_(self.layout.shaped(y, x))
+
+
+def _written(lent: Sequence[Tensor]) -> Iterable[Tensor]:
+    """Of the parameter, its gradient and its state, all but the gradient."""
+    return (x for i, x in enumerate(lent) if i != 1)
 
 
 class _Stage:
@@ -125,22 +135,35 @@ class _Stage:
         """What the stages ask about, in the parameters' shapes."""
         if self.asks == "noise":
             return Each(bundle.p for bundle in self._bundles)
-        found = [self._run(i, bundle.lent())[0] for i, bundle in enumerate(self._bundles)]
+        calls = [(kernel.elements, self._arguments(i, b.lent())) for i, (kernel, b) in enumerate(self._both())]
+        found = [elements(*arguments)[0] for elements, arguments in calls]
         if self.asks == "total":
             return Each(found)
         return Each(b.layout.shaped(x, b.p) for b, x in zip(self._bundles, found, strict=True))
 
     def write(self) -> None:
         """Run the last stages: the step is made."""
-        for i, bundle in enumerate(self._bundles):
+        calls = []
+        for i, (kernel, bundle) in enumerate(self._both()):
             lent = bundle.lent()
-            self._run(i, lent)
-            bundle.give_back(lent)
+            arguments = self._arguments(i, lent)
+            if bundle.copied(lent):
+                # One at a time, so that never more than one parameter is there twice.
+                kernel.elements(*arguments)
+                bundle.give_back(lent)
+            else:
+                calls.append((kernel.elements, arguments))
+        # Without a pause between them, in which other threads would fall asleep.
+        for elements, arguments in calls:
+            elements(*arguments)
 
-    def _run(self, i: int, lent: Sequence[Tensor]) -> Sequence[Tensor]:
+    def _both(self) -> Iterable[tuple[Kernel, _Bundle]]:
+        return zip(self._kernels, self._bundles, strict=True)
+
+    def _arguments(self, i: int, lent: Sequence[Tensor]) -> Sequence[Tensor]:
         kernel, known, numbers = self._kernels[i], self._answers[i], self._bundles[i].numbers
         whole = [answer for answer in known if answer.dim()]
         key = (id(kernel), id(numbers), *(id(answer) for answer in known if not answer.dim()))
         if key not in self._scalars:
             self._scalars[key] = kernel.scalars(*known, *numbers)
-        return kernel.elements(*lent, *whole, *self._scalars[key])
+        return *lent, *whole, *self._scalars[key]

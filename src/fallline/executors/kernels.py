@@ -15,18 +15,25 @@ from fallline.executors.capture import Question, capture
 from fallline.rules import Rule, State
 
 _PROBE = torch.Size([3])
-_EXAMPLE = torch.Size([64])
-Backend = Callable[[GraphModule, Sequence[Tensor]], Callable[..., Any]]
+_SMALL_EXAMPLE = torch.Size([64])
+_LARGE_EXAMPLE = torch.Size([1 << 20])
+LARGE = 1 << 15
+"""From how many elements on a parameter has the kernel of large ones, which uses all threads."""
+_ONE_THREAD = {"config_patches": {"cpp.threads": 1}}
+Backend = Callable[[GraphModule, Sequence[Tensor], bool], Callable[..., Any]]
+"""Makes a graph callable, given its inputs and whether its tensors are large enough for all threads."""
 
 
-def inductor(graph: GraphModule, examples: Sequence[Tensor]) -> Callable[..., Any]:
+def inductor(graph: GraphModule, examples: Sequence[Tensor], all_threads: bool) -> Callable[..., Any]:
     """torch's compiler, without guards: the caller vouches for types and ranks, and sizes are free."""
     if not examples or not can_compile(examples[0].device):
         return graph
     with warnings.catch_warnings():
         # torch warns of its own parts when it imports them.
         warnings.simplefilter("ignore")
-        compiled: Callable[..., Any] = torch._inductor.standalone_compile(graph, list(examples))
+        compiled: Callable[..., Any] = torch._inductor.standalone_compile(
+            graph, list(examples), options=None if all_threads else _ONE_THREAD
+        )
     return compiled
 
 
@@ -50,7 +57,7 @@ def can_compile(device: torch.device) -> bool:
     return True
 
 
-def uncompiled(graph: GraphModule, examples: Sequence[Tensor]) -> Callable[..., Any]:
+def uncompiled(graph: GraphModule, examples: Sequence[Tensor], all_threads: bool) -> Callable[..., Any]:
     """The captured graph as it is, operation by operation."""
     return graph
 
@@ -75,8 +82,10 @@ class Kernels:
         probe = rule.init(p.new_zeros(_PROBE)) if any_size else {}
         self.shaped = frozenset(name for name, entry in probe.items() if entry.shape == _PROBE)
         if any_size:
-            p, g = p.new_ones(_EXAMPLE), g.new_ones(_EXAMPLE)
-            state = {n: x.new_ones(_EXAMPLE) if n in self.shaped else torch.ones_like(x) for n, x in state.items()}
+            # The compiler deals work out to threads if the example is large.
+            size = _LARGE_EXAMPLE if p.numel() >= LARGE else _SMALL_EXAMPLE
+            p, g = p.new_empty(size), g.new_empty(size)
+            state = {n: x.new_empty(size) if n in self.shaped else torch.ones_like(x) for n, x in state.items()}
         self._example = p.detach(), g, state
         self._made: dict[Any, list[tuple[dict[tuple[int, int], bool], Kernel]]] = {}
 
@@ -97,10 +106,9 @@ class Kernels:
             return asked[k, first]
 
         p, g, state = self._example
-        examples = [torch.ones_like(p, dtype=a.dtype) if a.dim() else torch.ones_like(a) for a in answers]
+        examples = [torch.empty_like(p, dtype=a.dtype) if a.dim() else torch.ones_like(a) for a in answers]
         stage = capture(self._rule, p, g, state, examples, recorded, self._any_size)
         inputs = [node.meta["val"] for node in stage.elements.graph.nodes if node.op == "placeholder"]
-        elements = (
-            uncompiled(stage.elements, inputs) if stage.asks == "noise" else self._backend(stage.elements, inputs)
-        )
+        backend = uncompiled if stage.asks == "noise" else self._backend
+        elements = backend(stage.elements, inputs, p.numel() >= LARGE)
         return asked, Kernel(stage.asks, stage.scalars, elements)
