@@ -89,10 +89,33 @@ def measure(side: str, names: list[str], model: str, device: str, steps: int) ->
             continue
         times = [timed(made.step, device) for _ in range(steps)]
         found[name] = {"milliseconds": 1e3 * median(times), "first_seconds": first}
-    tensors = [torch.zeros(shape, device=device) for shape in shapes(model)]
+        if side == "compiled" and Path("/proc/self/clear_refs").exists() and device == "cpu":
+            found[name]["peak_megabytes"] = peak_megabytes(name, model)
+    # As much memory as Adam's step touches, so that no cache holds what a step has to fetch.
+    tensors = [torch.zeros(shape, device=device) for shape in 4 * shapes(model)]
     passes = [timed(lambda: [x.add_(1) for x in tensors], device) for _ in range(steps)]
     found["bytes_per_second"] = 8 * sum(x.numel() for x in tensors) / median(passes)
     return found
+
+
+def peak_megabytes(name: str, model: str, steps: int = 5) -> float:
+    """What compiled steps need above parameters, gradients and state at their highest (Linux)."""
+    params = [torch.randn(shape, requires_grad=True) for shape in shapes(model)]
+    for p in params:
+        p.grad = torch.randn_like(p)
+    made = optimizer("compiled", name, params)
+    made.step()
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    for _ in range(steps):
+        made.step()
+    return resident("VmHWM") - before
+
+
+def resident(what: str) -> float:
+    """Megabytes of memory that the system's table gives for this process."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(what))
+    return int(line.split()[1]) / 1024
 
 
 def timed(work: Any, device: str) -> float:
@@ -150,6 +173,8 @@ def summary(runs: dict[str, list[dict[str, Any]]], names: list[str], options: ar
         theirs = {side: milliseconds for side, milliseconds in of.items() if side in TORCH}
         floor = 1e3 * bytes_per_number(getattr(rules, name)()) * numbers / bandwidth
         row: dict[str, Any] = {"milliseconds": of, "over_floor": of["compiled"] / floor}
+        peaks = [one[name]["peak_megabytes"] for one in runs["compiled"] if "peak_megabytes" in one[name]]
+        row["peak_megabytes"] = max(peaks, default=None)
         if theirs:
             first = median(one[name]["first_seconds"] for one in runs["compiled"])
             gain = of["torch"] - of["compiled"]

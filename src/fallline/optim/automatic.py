@@ -12,14 +12,14 @@ from fallline.optim.acceptance import sharded
 from fallline.optim.native import Native, native
 from fallline.rules import Rule
 
-_SECONDS_TO_COMPILE = 4.0
+_SECONDS_TO_COMPILE = 2.5
 """What a first compilation costs a process whose caches are full."""
 _STEPS = 1000
 """After how many steps a compilation must have paid for itself."""
-_FREE = 5
+_FREE = 3
 """How many passes over the numbers a compiled step is worth itself."""
 _ODD = 7
-_SECONDS_PER_PASS = {"cpu": 1.5e-10, "cuda": 4e-12}
+_SECONDS_PER_PASS = {"cpu": 1.2e-10, "cuda": 4e-12}
 """What one pass over one number costs, about: 20 tensors of 1M floats on 2 cores; a GPU by its bandwidth."""
 
 

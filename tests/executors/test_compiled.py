@@ -1,0 +1,149 @@
+"""The compiled executor: what is captured once serves all sizes, schedules and groups; layouts; memory; no compiler."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from fallline.executors import Compiled, Part, Surroundings, can_compile, initial_state
+from fallline.executors.kernels import LARGE
+from fallline.optim import Optimizer
+from fallline.optim import optimizer as faces
+from fallline.rules import SGD, Adafactor, Adam, NAdam, Rule
+from fallline.wrappers import Accumulate, Clip, Noise
+
+
+class Counting:
+    """A backend that compiles nothing and counts what it was asked for."""
+
+    def __init__(self) -> None:
+        self.graphs = 0
+
+    def __call__(self, graph: Any, examples: Any, all_threads: bool) -> Callable[..., Any]:
+        self.graphs += 1
+        return graph  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> Counting:
+    counting = Counting()
+    monkeypatch.setitem(faces.EXECUTORS, "compiled", Compiled(counting))
+    return counting
+
+
+def weights(*shapes: tuple[int, ...]) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(shape, generator=generator).requires_grad_() for shape in shapes]
+
+
+def step(optimizer: Optimizer, *missing: int) -> None:
+    for i, p in enumerate(p for group in optimizer.param_groups for p in group["params"]):
+        p.grad = None if i in missing else torch.cos(p.detach())
+    optimizer.step()
+
+
+def test_one_kernel_serves_all_sizes_schedules_gaps_and_groups(backend: Counting) -> None:
+    optimizer = Optimizer(weights((3,), (4, 5), (), (1,), (2, 3, 2)), Adam(), executor="compiled")
+    step(optimizer)
+    assert backend.graphs == 1
+    for lr in (0.1, 0.0, torch.tensor(0.2)):
+        optimizer.param_groups[0]["lr"] = lr
+        step(optimizer, 1, 3)
+    optimizer.add_param_group({"params": weights((7, 7)), "lr": 0.5, "betas": (0.5, 0.9)})
+    step(optimizer)
+    another = Optimizer(weights((9,)), Adam(lr=1.0), executor="compiled")
+    step(another)
+    assert backend.graphs == 1
+
+
+def test_large_parameters_have_a_kernel_of_their_own(backend: Counting) -> None:
+    step(Optimizer(weights((LARGE - 1,), (LARGE,), (LARGE + 5,)), SGD(), executor="compiled"))
+    assert backend.graphs == 2
+
+
+def test_what_is_due_now_and_then_is_compiled_for_both(backend: Counting) -> None:
+    optimizer = Optimizer(weights((3,)), Accumulate(SGD(), k=3), executor="compiled")
+    for _ in range(9):
+        step(optimizer)
+    assert backend.graphs == 2
+
+
+def test_no_more_than_a_few_shapes_of_matrices_are_compiled(backend: Counting) -> None:
+    step(Optimizer(weights(*((2, n) for n in range(2, 12))), Adafactor(), executor="compiled"))
+    assert backend.graphs == 4
+
+
+@pytest.mark.parametrize("rule", [Adam(), NAdam(), Clip(Adam(), global_norm=0.5), Noise(SGD()), Adafactor()], ids=str)
+def test_any_layout_in_memory_gives_the_same(backend: Counting, rule: Rule) -> None:
+    def laid_out() -> list[torch.Tensor]:
+        kernel, flat, strided = weights((2, 3, 4, 5), (4, 6), (6, 8))
+        channels_last = kernel.detach().contiguous(memory_format=torch.channels_last)
+        return [x.detach().requires_grad_() for x in (channels_last, flat.T, strided[::2, ::3])]
+
+    mine, right = laid_out(), laid_out()
+    compiled, reference = (
+        Optimizer(mine, rule, executor="compiled"),
+        Optimizer(right, rule, executor="reference"),
+    )
+    for _ in range(3):
+        step(compiled)
+        step(reference)
+    for p, q in zip(mine, right, strict=True):
+        assert p.stride() == q.stride()
+        torch.testing.assert_close(p, q, rtol=1e-6, atol=1e-7)
+
+
+def test_a_gradient_of_another_layout_is_read_right(backend: Counting) -> None:
+    (p,) = weights((4, 6))
+    p.grad = torch.arange(24.0).reshape(6, 4).T
+    before = p.detach().clone()
+    Optimizer([p], SGD(lr=1.0), executor="compiled").step()
+    assert torch.equal(p, before - torch.arange(24.0).reshape(6, 4).T)
+
+
+def test_a_backward_pass_through_weights_that_were_stepped_is_refused(backend: Counting) -> None:
+    (p,) = weights((3,))
+    loss = (p * p).sum()
+    step(Optimizer([p], SGD(), executor="compiled"))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_state_keeps_its_memory(backend: Counting) -> None:
+    (p,) = weights((5,))
+    optimizer = Optimizer([p], Adam(), executor="compiled")
+    step(optimizer)
+    places = {name: x.data_ptr() for name, x in optimizer.state[p].items() if name != "step"}
+    step(optimizer)
+    assert {name: x.data_ptr() for name, x in optimizer.state[p].items() if name != "step"} == places
+
+
+def test_without_a_compiler_one_warning_is_given_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_compiler(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("No working C++ compiler found in torch._inductor.config.cpp.cxx: (None, 'g++')")
+
+    monkeypatch.setattr(torch._inductor, "standalone_compile", no_compiler)
+    monkeypatch.setitem(faces.EXECUTORS, "compiled", Compiled())
+    can_compile.cache_clear()
+    try:
+        (p,) = weights((3,))
+        before = p.detach().clone()
+        optimizer = Optimizer([p], SGD(lr=1.0), executor="compiled")
+        with pytest.warns(UserWarning, match="torch cannot compile for cpu here"):
+            step(optimizer)
+        # A second warning would fail: warnings are errors here.
+        step(Optimizer(weights((2,)), Adam(), executor="compiled"))
+        assert torch.equal(p, before - torch.cos(before))
+    finally:
+        can_compile.cache_clear()
+
+
+def test_a_thousand_tensors_are_captured_once() -> None:
+    backend = Counting()
+    p = [torch.zeros(n) for n in range(2, 1002)]
+    part = Part(
+        SGD(), p, p, [initial_state(SGD(), x) for x in p], [SGD().floats()] * 1000, [1] * 1000, list(range(1000))
+    )
+    Compiled(backend)([part], Surroundings(1, lambda q, position, call: q))
+    assert backend.graphs == 1
