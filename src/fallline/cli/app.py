@@ -7,9 +7,10 @@ from fallline.cli.compare import compare
 from fallline.cli.doctor import doctor
 from fallline.cli.gallery import gallery
 from fallline.cli.guard import guarded
-from fallline.cli.listing import optimizers, problems
+from fallline.cli.listing import problems
 from fallline.cli.lr_find import lr_find
 from fallline.cli.once import Once
+from fallline.cli.optimizers import optimizers
 from fallline.cli.report import report
 from fallline.cli.resume import resume
 from fallline.cli.trace import trace

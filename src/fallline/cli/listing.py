@@ -1,30 +1,8 @@
-"""`fallline optimizers` and `fallline problems`."""
+"""`fallline problems`."""
 
 from typing import Any
 
 from fallline.cli.options import Json
-
-
-def optimizers(json: Json = False) -> None:
-    """List the built-in optimizers: hyperparameters with defaults and ranges, search space, state, source."""
-    import textwrap
-
-    from fallline.cli.printing import print_json
-    from fallline.study.catalogue import catalogue
-
-    entries = catalogue()
-    if json:
-        print_json({"optimizers": entries})
-        return
-    width = 2 + max(len(entry["name"]) for entry in entries)
-    for entry in entries:
-        fields = ", ".join(f"{name}={field['default']}" for name, field in entry["hyperparameters"].items())
-        searched = ", ".join(f"{name} {low:g}..{high:g}" for name, (low, high) in entry["search"].items())
-        lines = (entry["source"], fields, f"searched: {searched}; state: {', '.join(entry['state']) or 'none'}")
-        for number, line in enumerate(lines):
-            head = entry["name"] if number == 0 else ""
-            print(textwrap.fill(line, 100, initial_indent=f"{head:{width}}", subsequent_indent=" " * width))
-    print("Your own: file.py:Class or package.Class, a fallline Rule or any torch.optim.Optimizer.")
 
 
 def problems(json: Json = False) -> None:
