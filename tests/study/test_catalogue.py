@@ -46,6 +46,7 @@ def test_every_rule_is_there_with_the_keys_that_readers_of_the_json_know(entries
             "4 + 2",
             "4 words per weight and 2 numbers per tensor (exp_avg, exp_avg_sq, s, p0, d, d_numerator)",
         ),
+        ("rmsprop", "1, up to 3", "1 word per weight (square_avg); 2 with momentum; 2 with centered; 3 with all"),
         ("muon", "1", "1 word per weight (momentum_buffer)"),
         ("average", "1", "1 word per weight (average.weights)"),
         ("route", "0", "none"),
@@ -140,5 +141,5 @@ def test_the_size_from_which_a_rule_is_compiled():
 def test_an_unknown_name_is_told():
     assert described("Adam")["name"] == "adam"
     assert described("SAM")["class"] == "fallline.wrappers.SAM"
-    with pytest.raises(InputError, match="'adamx' is no optimizer or wrapper. Did you mean 'adamw'"):
-        described("adamx")
+    with pytest.raises(InputError, match="'lookahed' is no optimizer or wrapper. Did you mean 'lookahead'"):
+        described("lookahed")

@@ -129,13 +129,14 @@ def _acts_on(rule: Rule) -> str:
 
 def _state_words(rule: Rule) -> dict[str, Any]:
     words, numbers = _words(rule, MATRIX)
+    others = {name: (other, _words(other, MATRIX)[0]) for name, other in _changed(rule).items()}
+    growing = {name: other.hyperparameters()[name] for name, (other, kept) in others.items() if kept > words}
     return {
         "per_weight": words,
+        "at_most": _words(rule.replace(growing), MATRIX)[0],
         "numbers_per_tensor": numbers,
         "of_a_vector": _words(rule, VECTOR)[0] if 1 in rule.ranks else None,
-        "changed_by": {
-            name: changed[0] for name, other in _changed(rule).items() if (changed := _words(other, MATRIX))[0] != words
-        },
+        "changed_by": {name: kept for name, (_, kept) in others.items() if kept != words},
     }
 
 

@@ -36,7 +36,7 @@ def hyperparameter(field: dict[str, Any]) -> str:
 def words_of_state(entry: dict[str, Any]) -> str:
     """How much a rule keeps beside each weight of a matrix, and how much at most."""
     state = entry["state_words"]
-    most = max([state["per_weight"], *state["changed_by"].values()])
+    most = state["at_most"]
     up_to = f", up to {most:.3g}" if most > state["per_weight"] else ""
     numbers = f" + {state['numbers_per_tensor']}" if state["numbers_per_tensor"] else ""
     return f"{state['per_weight']:.3g}{numbers}{up_to}"
@@ -68,7 +68,10 @@ def _state(entry: dict[str, Any]) -> str:
     parts = [f"{kept} ({', '.join(entry['state'])})"]
     if _by_shape(state):
         parts.append(f"{state['of_a_vector']:.3g} of a vector")
-    return "; ".join([*parts, *(f"{words:.3g} with {name}" for name, words in more.items())])
+    parts += [f"{words:.3g} with {name}" for name, words in more.items()]
+    if len(more) > 1:
+        parts.append(f"{state['at_most']:.3g} with all")
+    return "; ".join(parts)
 
 
 def _by_shape(state: dict[str, Any]) -> bool:
