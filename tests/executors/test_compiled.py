@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from fallline.executors import Compiled, Part, Surroundings, can_compile, initial_state
-from fallline.executors.kernels import LARGE
+from fallline.executors import Compiled, Part, Surroundings, can_compile, initial_state, kernels
+from fallline.executors.kernels import LARGE, inductor
 from fallline.optim import Optimizer
 from fallline.optim import optimizer as faces
-from fallline.rules import SGD, Adafactor, Adam, NAdam, Rule
-from fallline.wrappers import Accumulate, Clip, Noise
+from fallline.rules import SGD, Adafactor, Adam, Lion, NAdam, Rule
+from fallline.wrappers import Accumulate, Centralise, Clip, Noise
 
 
 class Counting:
@@ -147,3 +147,27 @@ def test_a_thousand_tensors_are_captured_once() -> None:
     )
     Compiled(backend)([part], Surroundings(1, lambda q, position, call: q))
     assert backend.graphs == 1
+
+
+def test_what_the_compiler_fails_on_runs_uncompiled_and_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch._inductor.exc import InductorError
+
+    def failing(*arguments: Any, **keywords: Any) -> None:
+        raise InductorError(KeyError("buf4"), None)
+
+    monkeypatch.setattr(kernels, "can_compile", lambda device: True)
+    monkeypatch.setattr(torch._inductor, "standalone_compile", failing)
+    graph = torch.fx.symbolic_trace(lambda x: -x)
+    with pytest.warns(UserWarning, match=r"runs uncompiled: KeyError: 'buf4'"):
+        made = inductor(graph, [torch.ones(2)], False)
+    assert made is graph
+
+
+@pytest.mark.filterwarnings("ignore:torch's compiler fails:UserWarning")
+def test_centralised_lion_which_some_compilers_fail_on_is_the_references() -> None:
+    ours, right = ([p] for p in (*weights((10, 20)), *weights((10, 20))))
+    for params, executor in ((ours, "compiled"), (right, "reference")):
+        optimizer = Optimizer(params, Centralise(Lion()), executor=executor)
+        step(optimizer)
+        step(optimizer)
+    torch.testing.assert_close(ours, right)

@@ -25,16 +25,28 @@ Backend = Callable[[GraphModule, Sequence[Tensor], bool], Callable[..., Any]]
 
 
 def inductor(graph: GraphModule, examples: Sequence[Tensor], all_threads: bool) -> Callable[..., Any]:
-    """torch's compiler, without guards: the caller vouches for types and ranks, and sizes are free."""
+    """torch's compiler, without guards: the caller vouches for types and ranks, and sizes are free. A graph that it
+    fails on is called as it is, operation by operation.
+    """
     if not examples or not can_compile(examples[0].device):
         return graph
+    # Imported here because it takes seconds.
+    from torch._inductor.exc import InductorError
+
     with warnings.catch_warnings():
         # torch warns of its own parts when it imports them.
         warnings.simplefilter("ignore")
-        compiled: Callable[..., Any] = torch._inductor.standalone_compile(
-            graph, list(examples), options=None if all_threads else _ONE_THREAD
-        )
-    return compiled
+        try:
+            compiled: Callable[..., Any] = torch._inductor.standalone_compile(
+                graph, list(examples), options=None if all_threads else _ONE_THREAD
+            )
+            return compiled
+        except InductorError as error:
+            failure = str(error).strip().partition("\n")[0]
+    warnings.warn(
+        f"torch's compiler fails on a part of this optimizer's step, which runs uncompiled: {failure}", stacklevel=2
+    )
+    return graph
 
 
 @cache
