@@ -1,5 +1,6 @@
 """Two processes that share a batch train as one does: DistributedDataParallel, and weights that are fully sharded."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch.multiprocessing
 from torch import Tensor, nn
 
 from fallline.optim import Optimizer
-from fallline.rules import SGD, Rule
+from fallline.rules import SGD, Momentum, Rule
+from fallline.study.abilities import WRAPPERS, around
 from fallline.wrappers import L2, Clip, Noise
 from tests.conformance.variants import EXPORTED
 from tests.contract.trained import drawn
@@ -22,6 +24,7 @@ STEPS, ROWS = 3, 8
 WAYS = ("replicated", "sharded")
 RULES: list[Rule] = [
     *(made() for made in EXPORTED.values() if made().acts_on != "matrix"),
+    *(around(wrapper, Momentum(lr=0.1)) for wrapper in WRAPPERS.values()),
     Noise(Clip(L2(SGD(lr=0.1), 0.1), norm=0.1, global_norm=0.2), eta=0.1),
 ]
 
@@ -38,11 +41,15 @@ def trained(model: nn.Module, rule: Rule, rows: slice) -> Optimizer:
     """Some steps on some rows of each batch."""
     inner = getattr(model, "module", model)  # noise is keyed by the names in the model itself
     optimizer = Optimizer(inner.named_parameters(), rule, executor="foreach")
-    for step in range(STEPS):
+
+    def closure(x: Tensor) -> Tensor:
         optimizer.zero_grad()
-        x = drawn("x", 0, step, (ROWS, 4), torch.float64)[rows]
-        (model(x) - x[:, :2]).square().mean().backward()
-        optimizer.step()
+        loss: Tensor = (model(x) - x[:, :2]).square().mean()
+        loss.backward()
+        return loss
+
+    for step in range(STEPS):
+        optimizer.step(partial(closure, drawn("x", 0, step, (ROWS, 4), torch.float64)[rows]))
     return optimizer
 
 
