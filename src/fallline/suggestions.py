@@ -19,7 +19,11 @@ def unknown(name: Any, known: Iterable[str], what: str, unlisted: Iterable[str] 
     known = list(known)
     folded = {candidate.lower(): candidate for candidate in (*unlisted, *known)}
     near = difflib.get_close_matches(name.lower(), folded, n=3, cutoff=0.5) if isinstance(name, str) else []
-    # Letters are swapped or mistaken more often than left out.
-    nearest = min(near, key=lambda candidate: abs(len(candidate) - len(name)), default=None)
+    nearest = max(near, key=lambda candidate: _likeness(name.lower(), candidate), default=None)
     hint = f" Did you mean {folded[nearest]!r}?" if nearest else ""
     return f"{shown(name)} is no {what}.{hint} Known: {', '.join(known) or 'none'}."
+
+
+def _likeness(name: str, candidate: str) -> float:
+    # Letters are swapped or mistaken more often than several are left out.
+    return difflib.SequenceMatcher(None, candidate, name).ratio() - 0.05 * abs(len(candidate) - len(name))
