@@ -9,11 +9,12 @@ import torch
 from fallline.errors import InputError
 from fallline.optim.automatic import worth_compiling
 from fallline.rules import SGD, Adam, Rule
+from fallline.study.abilities import abilities
 from fallline.study.catalogue import catalogue, described, wrappers
 from fallline.study.facts import facts, hyperparameter, words_of_state
 from fallline.study.formula import formula
 from fallline.study.runners import compiled_from, executors
-from fallline.wrappers import Clip
+from fallline.wrappers import Accumulate, Clip
 from tests.conformance.variants import EXPORTED, NAMESAKES
 
 
@@ -80,6 +81,10 @@ def test_what_is_found_by_trying_is_what_the_papers_say(entries):
     assert {name for name in entries if name not in named(entries, "complex")} == {
         name for name, entry in entries.items() if entry["acts_on"] != "element"
     }
+
+
+def test_what_is_asked_only_where_an_update_is_due_is_found_too():
+    assert abilities(Accumulate(Clip(SGD(), global_norm=1.0)))["whole_model_totals"]["holds"]
 
 
 def test_every_namesake_exchanges_state(entries):
