@@ -1,0 +1,39 @@
+"""The tables of docs/benchmarks.md say what was measured, and every difference has a reason."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def built():
+    spec = importlib.util.spec_from_file_location("build_benchmarks", ROOT / "scripts" / "build_benchmarks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def document():
+    return json.loads((ROOT / "benchmarks" / "results" / "pytorch_optimizer.json").read_text())
+
+
+def test_the_page_holds_the_measured_tables(document):
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    assert built().filled(page, document) == page
+    assert all(f"| {name} |" in page for name in document["rules"])
+
+
+def test_another_figure_changes_the_page(document):
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    document["rules"]["Lion"]["speed"]["mlp"]["theirs_over_auto"] += 1
+    assert built().filled(page, document) != page
+
+
+def test_every_difference_has_a_reason_and_is_settled_where_settings_can(document):
+    for name, row in document["rules"].items():
+        assert row["difference"] < document["agree_below"] or row["reason"], name
+        assert row.get("settled_difference", row["difference"]) < document["agree_below"], name
