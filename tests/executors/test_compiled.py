@@ -1,16 +1,21 @@
 """The compiled executor: what is captured once serves all sizes, schedules and groups; layouts; memory; no compiler."""
 
+import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
 
+from fallline.errors import InputError
 from fallline.executors import Compiled, Part, Surroundings, can_compile, initial_state, kernels
 from fallline.executors.kernels import LARGE, inductor
-from fallline.optim import Optimizer
+from fallline.optim import Optimizer, automatic
 from fallline.optim import optimizer as faces
-from fallline.rules import SGD, Adafactor, Adam, Lion, NAdam, Rule
+from fallline.rules import SGD, Adafactor, Adam, Lion, NAdam, Now, Rule, State
+from fallline.rules.maths import ema, sqrt
 from fallline.wrappers import Accumulate, Centralise, Clip, Noise
 
 
@@ -171,3 +176,122 @@ def test_centralised_lion_which_some_compilers_fail_on_is_the_references() -> No
         step(optimizer)
         step(optimizer)
     torch.testing.assert_close(ours, right)
+
+
+@dataclass(frozen=True)
+class PythonRoot(Rule):
+    """Computes with Python's math, which a graph would fix at its first value."""
+
+    lr: float = 0.1
+
+    def step(self, p: Any, g: Any, state: State, now: Now) -> tuple[Any, State]:
+        return self.lr / math.sqrt(now.t) * g, state
+
+
+@dataclass(frozen=True)
+class Branching(Rule):
+    lr: float = 0.1
+
+    def step(self, p: Any, g: Any, state: State, now: Now) -> tuple[Any, State]:
+        return (self.lr if now.t > 2 else 1.0) * g, state
+
+
+@dataclass(frozen=True)
+class InPlace(Rule):
+    lr: float = 0.1
+
+    def step(self, p: Any, g: Any, state: State, now: Now) -> tuple[Any, State]:
+        g += 0.1 * p
+        return self.lr * g / (1 + sqrt(now.total((g * g).sum()))), state
+
+
+@dataclass(frozen=True)
+class ByRows(Rule):
+    """Asks for the shape, and does not say that it sees matrices."""
+
+    lr: float = 0.1
+
+    def step(self, p: Any, g: Any, state: State, now: Now) -> tuple[Any, State]:
+        return self.lr * g / p.shape[0], state
+
+
+@dataclass(frozen=True)
+class Twins(Rule):
+    """Gives one tensor two names."""
+
+    lr: float = 0.1
+
+    def init(self, p: torch.Tensor) -> State:
+        zeros = torch.zeros_like(p)
+        return {"mean": zeros, "square": zeros, "seen": torch.zeros(3, dtype=p.dtype)}
+
+    def step(self, p: Any, g: Any, state: State, now: Now) -> tuple[Any, State]:
+        m, v = ema(state["mean"], g, 0.9), ema(state["square"], g * g, 0.99)
+        return self.lr * m / (sqrt(v) + 1e-8), {"mean": m, "square": v, "seen": state["seen"] + 1}
+
+
+@pytest.mark.parametrize("rule", [PythonRoot(), Branching(), InPlace(), ByRows()], ids=lambda rule: type(rule).__name__)
+def test_a_formula_that_changes_when_it_is_captured_is_refused(rule: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
+    optimizer = Optimizer(weights((4, 4)), rule, executor="compiled")
+    with pytest.raises(InputError, match=f"{type(rule).__name__} cannot be compiled: it"):
+        step(optimizer)
+    monkeypatch.setattr(automatic, "can_compile", lambda device: True)
+    monkeypatch.setattr(automatic, "worth_compiling", lambda rule, parameters: True)
+    large = [{"params": [torch.empty(1)]}]
+    with pytest.warns(UserWarning, match=f"{type(rule).__name__} is not compiled"):
+        assert automatic.chosen(rule, rule, large) == "foreach"
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 4), ()])
+def test_entries_that_share_memory_or_have_another_shape_are_kept_apart(
+    backend: Counting, shape: tuple[int, ...]
+) -> None:
+    ours, right = weights(shape), weights(shape)
+    compiled, reference = (
+        Optimizer(params, Twins(), executor=executor) for params, executor in ((ours, "compiled"), (right, "reference"))
+    )
+    for _ in range(4):
+        step(compiled)
+        step(reference)
+    torch.testing.assert_close(ours[0], right[0], rtol=1e-6, atol=0)
+    assert compiled.state[ours[0]]["seen"].tolist() == [4.0] * 3
+
+
+def test_threads_compile_one_after_another() -> None:
+    compiled = Compiled()
+    rules = [Lion(), Adam(), SGD(), NAdam()]
+
+    def train(rule: Rule) -> None:
+        p = torch.ones(10)
+        part = Part(rule, [p], [p.clone()], [initial_state(rule, p)], [rule.floats()], [1], [0])
+        compiled([part], Surroundings(1, lambda q, position, call: q))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(train, rules)) == [None] * 4
+
+
+@pytest.mark.parametrize("executor", ["reference", "foreach", "compiled"])
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (lambda g, s: None, "must return what to subtract and the new state"),
+        (lambda g, s: g, "must return what to subtract and the new state"),
+        (lambda g, s: (0.1, s), "must return a tensor to subtract"),
+        (lambda g, s: (g, {}), "must return the entries of state that init made"),
+        (lambda g, s: (g, {**s, "more": g}), "must return the entries of state that init made"),
+    ],
+    ids=["nothing", "one", "number", "too few", "too many"],
+)
+def test_what_a_step_must_return_is_said(executor: str, result: Any, message: str) -> None:
+    @dataclass(frozen=True)
+    class Wrong(Rule):
+        lr: float = 0.1
+
+        def init(self, p: torch.Tensor) -> State:
+            return {"mean": torch.zeros_like(p)}
+
+        def step(self, p: Any, g: Any, state: State, now: Now) -> Any:
+            return result(g, state)
+
+    with pytest.raises(InputError, match=message):
+        step(Optimizer(weights((3,)), Wrong(), executor=executor))

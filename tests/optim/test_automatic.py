@@ -1,6 +1,7 @@
 """What "auto" chooses, and that torch's own optimizer works on our groups and state."""
 
 import copy
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -109,3 +110,52 @@ def test_hooks_run_once_around_torchs_step() -> None:
     optimizer.step()
     everywhere.remove()
     assert sorted(seen) == ["after", "any", "before"]
+
+
+def test_a_state_that_is_cleared_begins_anew() -> None:
+    p = torch.ones(3, requires_grad=True)
+    optimizer = optim.Adagrad([p], lr=0.1)
+    for _ in range(2):
+        p.grad = torch.full((3,), 3.0)
+        optimizer.step()
+        optimizer.state = defaultdict(dict)
+    p.grad = torch.ones(3)
+    optimizer.step()
+    assert optimizer.state[p]["sum"].tolist() == [1.0] * 3
+
+
+def test_decay_stays_decoupled_after_adams_state_is_loaded() -> None:
+    def trained(executor: str) -> torch.Tensor:
+        p = torch.ones(3, requires_grad=True)
+        adam = torch.optim.Adam([p], lr=0.1, weight_decay=0.5)
+        p.grad = torch.ones(3)
+        adam.step()
+        optimizer = optim.AdamW([p], lr=0.1, executor=executor)
+        optimizer.load_state_dict(adam.state_dict())
+        for _ in range(3):
+            p.grad = torch.ones(3)
+            optimizer.step()
+        return p.detach()
+
+    torch.testing.assert_close(trained("auto"), trained("reference"))
+
+
+def test_a_value_that_torch_lacks_ends_torchs_steps() -> None:
+    def trained(executor: str) -> torch.Tensor:
+        p = torch.ones(3, requires_grad=True)
+        optimizer = optim.Adagrad([p], lr=0.1, executor=executor)
+        for inside in (False, True):
+            optimizer.param_groups[0]["eps_inside_root"] = inside
+            optimizer.param_groups[0]["eps"] = 1.0
+            p.grad = torch.ones(3)
+            optimizer.step()
+        return p.detach()
+
+    torch.testing.assert_close(trained("auto"), trained("reference"))
+
+
+def test_a_list_in_a_group_is_taken_as_a_tuple() -> None:
+    p = torch.eye(3).requires_grad_()
+    p.grad = torch.eye(3)
+    for executor in ("auto", "reference"):
+        optim.Muon([p], ns_coefficients=[3.4, -4.7, 2.0], executor=executor).step()

@@ -1,6 +1,7 @@
 """Ways to apply any rule: `reference` is the meaning, the others equal it and are faster."""
 
 from fallline.executors.compiled import Compiled as Compiled
+from fallline.executors.compiled import cannot_capture as cannot_capture
 from fallline.executors.foreach import foreach as foreach
 from fallline.executors.in_place import apart as apart
 from fallline.executors.in_place import in_place as in_place

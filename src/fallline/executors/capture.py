@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from fallline.executors.reference import check_result, unpacked
 from fallline.rules import Now, Rule, State
 
 aten = torch.ops.aten
@@ -68,11 +69,12 @@ def capture(
         now = Now(t, total=ask("total"), noise=ask("noise"), due=due, gradient=ask("gradient"))
         bound = rule.bind(dict(zip(floats, values, strict=True)))
         try:
-            decrement, new = bound.step(p, g, dict(zip(names, entries, strict=True)), now)
+            decrement, new = unpacked(rule, bound.step(p, g, dict(zip(names, entries, strict=True)), now))
         except _Asked as asked:
             asks.append(asked.question)
             return [asked.about.sum() if asked.question == "total" else asked.about]
         # All values are taken before any is written: a rule may give back what it was given.
+        check_result(rule, decrement, new, names)
         decrement = decrement.to(p.dtype).clone()
         written = {name: new[name].to(entry.dtype).clone() for name, entry in zip(names, entries, strict=True)}
         p.sub_(decrement)
@@ -97,7 +99,12 @@ def _split(captured: GraphModule, tensors: int, answers: int) -> tuple[GraphModu
     for node in captured.graph.nodes:
         if node.op == "call_function" and _is_scalar(node) and scalar.issuperset(node.all_input_nodes):
             scalar.add(node)
-    _multiply_instead_of_dividing(captured.graph, scalar)
+    # A total may be so small that its reciprocal overflows; hyperparameters and counts are not.
+    asked = set(given[:answers])
+    for node in captured.graph.nodes:
+        if asked.intersection(node.all_input_nodes):
+            asked.add(node)
+    _multiply_instead_of_dividing(captured.graph, scalar, asked)
     crossing = [n for n in captured.graph.nodes if n in scalar and any(user not in scalar for user in n.users)]
     first, second = Graph(), Graph()
     inside: dict[Node, Node] = {}
@@ -128,10 +135,10 @@ def _split(captured: GraphModule, tensors: int, answers: int) -> tuple[GraphModu
     return GraphModule(captured, first), elements
 
 
-def _multiply_instead_of_dividing(graph: Graph, scalar: set[Node]) -> None:
+def _multiply_instead_of_dividing(graph: Graph, scalar: set[Node], asked: set[Node]) -> None:
     """A division by what is the same for all elements becomes one reciprocal: dividing is what takes the time."""
     for node in list(graph.nodes):
-        if node.target is aten.div.Tensor and node not in scalar and node.args[1] in scalar:
+        if node.target is aten.div.Tensor and node not in scalar and node.args[1] in scalar - asked:
             dividend, divisor = node.args
             with graph.inserting_before(node):
                 reciprocal = graph.call_function(aten.reciprocal.default, (divisor,))

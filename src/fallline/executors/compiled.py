@@ -4,6 +4,7 @@ One kernel serves all parameters of a kind, whatever their sizes. Hyperparameter
 that a schedule compiles nothing; what depends on them alone is computed once a step.
 """
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fallline.errors import InputError
 from fallline.executors.each import Each, per_item
 from fallline.executors.kernels import LARGE, Backend, Kernel, Kernels, inductor, uncompiled
 from fallline.executors.layout import Layout, layout_of
 from fallline.executors.part import Part, Surroundings
 from fallline.executors.questions import run
+from fallline.executors.trial import refusal
 from fallline.rules import Now, Rule, State
 from fallline.rules.now import Due
 
@@ -24,11 +27,15 @@ _SHAPES = 4
 
 
 class Compiled:
-    """An executor that compiles with a backend, and keeps what it compiled."""
+    """An executor that compiles with a backend, and keeps what it compiled.
+
+    Raises InputError for a rule whose formula comes out different when it is captured as a graph.
+    """
 
     def __init__(self, backend: Backend = inductor) -> None:
         self._backend = backend
         self._kernels: dict[Any, Kernels] = {}
+        self._one_at_a_time = threading.RLock()
 
     def __call__(self, parts: Sequence[Part], around: Surroundings) -> None:
         """Make the step of all parts in place."""
@@ -61,15 +68,27 @@ class Compiled:
             key = (program, types, tuple(state), size, threads)
             kernels = self._kernels.get(key)
             if kernels is None:
-                kernels = self._kernels[key] = self._new(piece.rule, p, g, state)
+                with self._one_at_a_time:
+                    kernels = self._kernels[key] = self._new(piece.rule, p, g, state)
             bundles.append(_Bundle(kernels, layout_of(p, flat), p.detach(), g, state, numbers.of(values, t)))
         return bundles
 
     def _new(self, rule: Rule, p: Tensor, g: Tensor, state: State) -> Kernels:
+        if self._backend is not uncompiled and (why := cannot_capture(rule)):
+            raise InputError(
+                f"{type(rule.core()).__name__} cannot be compiled: {why}. Write its step with torch functions and "
+                "operators alone, without `math`, `if` or in-place operations on p, g, state, t and floats, say what "
+                "it acts on (`acts_on`), or choose executor='foreach'."
+            )
         flat = rule.acts_on != "matrix"
         others = sum(program == rule.program() for program, *_ in self._kernels)
         backend = self._backend if p.numel() and (flat or others < _SHAPES) else uncompiled
         return Kernels(rule, p, g, state, flat, backend)
+
+
+def cannot_capture(rule: Rule) -> str | None:
+    """Why a rule's formula cannot be captured as a graph, None where it can."""
+    return refusal(rule, Compiled(uncompiled))
 
 
 class _Numbers:

@@ -24,9 +24,13 @@ def in_place(updates: Callable[[Sequence[Part], Surroundings], list[Update]]) ->
 
 
 def apart(state: State, *changing: Tensor) -> State:
-    """The state with memory of its own: a rule may remember p or g itself, which are changed in place later."""
-    places = {_place(x) for x in changing}
-    return {name: value.clone() if _place(value) in places else value for name, value in state.items()}
+    """The state with memory of its own for every entry: a rule may give back p or g itself, which are changed in place
+    later, or one tensor under two names."""
+    places, found = {_place(x) for x in changing}, {}
+    for name, value in state.items():
+        found[name] = value.clone() if _place(value) in places else value
+        places.add(_place(found[name]))
+    return found
 
 
 def _place(x: Tensor) -> int:

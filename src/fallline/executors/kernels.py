@@ -1,5 +1,6 @@
 """The compiled stages of a rule's step for one kind of parameter, made when they are first needed."""
 
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from fallline.executors.capture import Question, capture
 from fallline.rules import Rule, State
 
-_PROBE = torch.Size([3])
+_PROBES = (torch.Size([3]), torch.Size([5]))
 _SMALL_EXAMPLE = torch.Size([64])
 _LARGE_EXAMPLE = torch.Size([1 << 20])
 LARGE = 1 << 15
 """From how many elements on a parameter has the kernel of large ones, which uses all threads."""
+_COMPILING = threading.RLock()
+"""torch compiles in one thread at a time."""
 _ONE_THREAD = {"config_patches": {"cpp.threads": 1}}
 Backend = Callable[[GraphModule, Sequence[Tensor], bool], Callable[..., Any]]
 """Makes a graph callable, given its inputs and whether its tensors are large enough for all threads."""
@@ -91,8 +94,10 @@ class Kernels:
         self._any_size = any_size
         self._backend = backend
         # What has the parameter's shape is told apart from numbers on a parameter that could not be one.
-        probe = rule.init(p.new_zeros(_PROBE)) if any_size else {}
-        self.shaped = frozenset(name for name, entry in probe.items() if entry.shape == _PROBE)
+        probes = [(size, rule.init(p.new_zeros(size))) for size in _PROBES] if any_size else []
+        self.shaped = frozenset(
+            name for name in state if any_size and all(entries[name].shape == size for size, entries in probes)
+        )
         if any_size:
             # The compiler deals work out to threads if the example is large.
             size = _LARGE_EXAMPLE if p.numel() >= LARGE else _SMALL_EXAMPLE
@@ -107,8 +112,10 @@ class Kernels:
         for asked, kernel in alike:
             if all(due(k, first) == then for (k, first), then in asked.items()):
                 return kernel
-        alike.append(self._make(answers, due))
-        return alike[-1][1]
+        with _COMPILING:
+            made = self._make(answers, due)
+        alike.append(made)
+        return made[1]
 
     def _make(self, answers: Sequence[Tensor], due: Callable[..., bool]) -> tuple[dict[tuple[int, int], bool], Kernel]:
         asked: dict[tuple[int, int], bool] = {}

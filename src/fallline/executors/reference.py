@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fallline.errors import InputError, shown
 from fallline.executors.each import Each, per_item
 from fallline.executors.part import Part, Surroundings, Update
 from fallline.executors.questions import run
@@ -60,7 +61,8 @@ def stepped(rule: Rule, part: Part, now: Now, each: type[Each]) -> Update:
     step: Callable[..., Any] = rule.step
     count = len(part.p)
     state = {name: each(s[name] for s in part.state) for name in part.state[0]}
-    decrement, new = step(each(part.p), each(part.g), state, now)
+    decrement, new = unpacked(rule, step(each(part.p), each(part.g), state, now))
+    check_result(rule, decrement, new, list(state))
     entries = {name: per_item(value, count) for name, value in new.items()}
     return Update(
         decrement=[d.to(p.dtype) for d, p in zip(per_item(decrement, count), part.p, strict=True)],
@@ -69,6 +71,26 @@ def stepped(rule: Rule, part: Part, now: Now, each: type[Each]) -> Update:
             for i, old in enumerate(part.state)
         ],
     )
+
+
+def unpacked(rule: Rule, result: Any) -> tuple[Any, Any]:
+    """What a step gives back, which must be two things."""
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise InputError(
+            f"{type(rule).__name__}.step must return what to subtract and the new state, as in "
+            f"`return self.lr * g, state`; it returned {shown(result)}."
+        )
+    return result
+
+
+def check_result(rule: Rule, decrement: Any, new: Any, names: Sequence[str]) -> None:
+    """Refuse a step that gives back no tensor to subtract, or a state of other entries than `init` made."""
+    name = type(rule).__name__
+    if not isinstance(decrement, Tensor | Each):
+        raise InputError(f"{name}.step must return a tensor to subtract; it returned {shown(decrement)}.")
+    if not isinstance(new, dict) or new.keys() != set(names):
+        given = sorted(new) if isinstance(new, dict) else shown(new)
+        raise InputError(f"{name}.step must return the entries of state that init made, {sorted(names)}; got {given}.")
 
 
 def initial_state(rule: Rule, p: Tensor) -> State:

@@ -1,5 +1,6 @@
 """The choice that `executor="auto"` makes: from the sizes of the parameters alone, so that two runs take one way."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fallline.executors import Part, Surroundings, can_compile, initial_state, reference
+from fallline.executors import Part, Surroundings, can_compile, cannot_capture, initial_state, reference
 from fallline.optim.acceptance import sharded
 from fallline.optim.native import Native, native
 from fallline.rules import Rule
@@ -35,7 +36,10 @@ def chosen(template: Rule, rule: Rule, groups: Sequence[Mapping[str, Any]]) -> N
         return "foreach"
     hinted = any(group.get("foreach") is not None or group.get("fused") for group in groups)
     if not hinted and worth_compiling(rule, parameters) and can_compile(parameters[0].device):
-        return "compiled"
+        why = cannot_capture(rule)
+        if why is None:
+            return "compiled"
+        warnings.warn(f"{type(rule.core()).__name__} is not compiled: {why}.", stacklevel=2)
     theirs = native(template, groups)
     if theirs is not None:
         return theirs

@@ -30,6 +30,7 @@ def at_evaluation_point(
     moves = _moves(optimizer)
     kept = [(p, p.detach().clone()) for p, _ in moves]
     refusing = optimizer.register_step_pre_hook(_refuse_step)
+    refusing_state = optimizer.register_load_state_dict_pre_hook(_refuse_state)
     try:
         _move(moves)
         if model is None or forward is None or not moves:
@@ -41,6 +42,7 @@ def at_evaluation_point(
     finally:
         _move(kept)
         refusing.remove()
+        refusing_state.remove()
 
 
 def settle(optimizer: "Optimizer", model: nn.Module, forward: Forward) -> None:
@@ -84,6 +86,10 @@ def _moves(optimizer: "Optimizer") -> list[tuple[Tensor, Tensor]]:
 def _move(moves: list[tuple[Tensor, Tensor]]) -> None:
     for p, point in moves:
         p.copy_(point)
+
+
+def _refuse_state(optimizer: torch.optim.Optimizer, state_dict: Any) -> None:
+    raise InputError("load_state_dict() inside evaluating(): it would be undone. Load behind the `with` block.")
 
 
 def _refuse_step(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:

@@ -5,6 +5,7 @@ own fields.
 """
 
 import inspect
+import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from fallline.errors import InputError
 from fallline.rules import Rule
+from fallline.rules.kinds import Kind
 from fallline.wrappers import L2, DecoupledDecay, Maximize
 from fallline.wrappers.route import branches
 
@@ -63,6 +65,8 @@ def rule_of(
                 raise InputError(f"{key} must be {len(fields)} numbers ({', '.join(fields)}); got {value!r}.")
             values.update(zip(fields, value, strict=True))
     own = {name: plain(value) for name, value in values.items() if name in kinds}
+    # A program is known by its values: lists, as files give them, become what the rule keeps.
+    own = {n: tuple(x) if isinstance(x, list) and _is_tuple(kinds[n]) else x for n, x in own.items()}
     if absent_is_zero:
         own = {name: None if kinds[name].optional and value == 0 else value for name, value in own.items()}
     decay = 0 if "weight_decay" in kinds else plain(group.get("weight_decay", 0))
@@ -81,6 +85,10 @@ def _grouped(values: Mapping[str, Any], key: str, fields: tuple[str, ...]) -> di
     together = {fields[0]: (key, tuple(values[field] for field in fields))}
     renamed = (together.get(name, (name, value)) for name, value in values.items() if name not in fields[1:])
     return dict(renamed)
+
+
+def _is_tuple(kind: Kind) -> bool:
+    return (typing.get_origin(kind.type) or kind.type) is tuple
 
 
 def _number(value: Any) -> Any:

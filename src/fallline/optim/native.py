@@ -1,7 +1,7 @@
 """torch's own optimizer doing the steps of a rule that it has: for small models nothing is faster in Python."""
 
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
@@ -15,43 +15,50 @@ _ROWS_ALONE = ("SparseAdam",)
 
 
 class Native:
-    """An optimizer of torch that works on the parameter groups and the state of ours."""
+    """An optimizer of torch that works on the parameter groups and the state of ours.
 
-    def __init__(self, kind: Any, groups: Sequence[Mapping[str, Any]], absent: Collection[str]) -> None:
-        self._absent = absent
+    Raises what torch raises for groups that it refuses.
+    """
+
+    def __init__(self, kind: Any, rule: Rule, groups: Sequence[Mapping[str, Any]]) -> None:
+        self._taken = {*signature(kind).parameters, "params"}
+        self._absent = {name for name, of in rule.kinds().items() if of.optional}
+        plain = group_values(type(rule)())
+        self._ours_alone = {name: value for name, value in plain.items() if name not in self._taken}
         with warnings.catch_warnings():
             # What torch warns of here it has warned of when the groups were made.
             warnings.simplefilter("ignore")
-            alone = [self._begun(kind, signature(kind).parameters, group) for group in groups]
-            made: torch.optim.Optimizer = kind([self._spelled(group) for group in groups])
-        self._made = made
+            # A first state takes its values from the optimizer's own: one for each group.
+            alone = [kind(**self._spelled(group)) for group in groups]
+            self._made: torch.optim.Optimizer = kind([self._spelled(group) for group in groups])
         self._first = {p: state for one in alone for p, state in one.state.items()}
         # Hooks and profiling are those of ours already.
-        step = type(made).step
+        step = type(self._made).step
         self._step: Callable[[torch.optim.Optimizer], Any] = getattr(step, "__wrapped__", step)
 
     def takes(self, groups: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether torch's step takes the gradients that are there now."""
-        return all(p.grad is None or p.grad.layout == torch.strided for group in groups for p in group["params"])
+        """Whether torch's step takes the values and the gradients that are there now."""
+        return all(group[name] == value for group in groups for name, value in self._ours_alone.items()) and all(
+            p.grad is None or p.grad.layout == torch.strided for group in groups for p in group["params"]
+        )
 
     def step(self, groups: Sequence[Mapping[str, Any]], state: Any) -> None:
         """Make the step that torch makes with these groups."""
         for p, first in self._first.items():
             # Some keep a state from the beginning; here it begins with the first gradient.
             if p.grad is not None and p not in state:
-                state[p] = first
+                state[p] = {name: x.clone() for name, x in first.items()}
         self._made.state = state
         self._made.param_groups = [self._made.defaults | self._spelled(group) for group in groups]
         self._step(self._made)
 
-    def _begun(self, kind: Any, taken: Collection[str], group: Mapping[str, Any]) -> torch.optim.Optimizer:
-        """torch's optimizer of one group: a first state takes its values from the optimizer's own."""
-        values = {key: value for key, value in self._spelled(group).items() if key in taken}
-        begun: torch.optim.Optimizer = kind(values.pop("params"), **values)
-        return begun
-
     def _spelled(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: 0 if value is None and key in self._absent else value for key, value in group.items()}
+        """What torch's class takes of a group, as it spells it."""
+        return {
+            key: 0 if value is None and key in self._absent else value
+            for key, value in group.items()
+            if key in self._taken
+        }
 
 
 def native(rule: Rule, groups: Sequence[Mapping[str, Any]]) -> Native | None:
@@ -59,14 +66,11 @@ def native(rule: Rule, groups: Sequence[Mapping[str, Any]]) -> Native | None:
     kind = _namesake(type(rule))
     if kind is None:
         return None
-    taken = signature(kind).parameters
-    ours_alone = {name: value for name, value in group_values(type(rule)()).items() if name not in taken}
-    if any(group[name] != value for group in groups for name, value in ours_alone.items()):
-        return None
     try:
-        return Native(kind, groups, {name for name, of in rule.kinds().items() if of.optional})
+        made = Native(kind, rule, groups)
     except (ValueError, RuntimeError):
         return None
+    return made if made.takes([{**group, "params": []} for group in groups]) else None
 
 
 def _namesake(rule: type[Rule]) -> Any:

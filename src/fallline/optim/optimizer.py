@@ -141,7 +141,7 @@ class Optimizer(torch.optim.Optimizer):
         parameters with other names or in another order, or of types that would lose digits. Parameters without saved
         state are before their first update.
         """
-        packed = state_dict.copy()
+        packed = dict(state_dict) if isinstance(state_dict, dict) else state_dict
         for pre_hook in self._optimizer_load_state_dict_pre_hooks.values():
             replaced = pre_hook(self, packed)
             packed = packed if replaced is None else replaced
