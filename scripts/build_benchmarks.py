@@ -11,6 +11,11 @@ SIDES = ("theirs", "auto", "compiled")
 MODELS = {"mlp": "784-200-10", "large": "tensors of a million numbers"}
 
 
+def measured(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+    return document
+
+
 def agreement(document: dict[str, Any]) -> str:
     lines = ["| algorithm | defaults | why | settled | by |", "|---|---|---|---|---|"]
     for name, row in document["rules"].items():
@@ -41,6 +46,37 @@ def speed(document: dict[str, Any], model: str) -> str:
     return "\n".join([*lines, *(["", *said] if said else [])])
 
 
+def steps(document: dict[str, Any]) -> str:
+    """One step beside torch's: milliseconds, and the ratios that count."""
+    sides = {"torch": "default", "torch-loop": "loop", "torch-foreach": "foreach", "torch-fused": "fused"}
+    ours = {"auto": "auto", "compiled": "compiled"}
+    heads = (document["what"].partition(",")[2].strip(), *sides.values(), *ours.values())
+    ratios = ("auto / default", "best of torch / compiled", "compiled / floor", "even after")
+    lines = [f"| {' | '.join((*heads, *ratios))} |", "|---" * (len(heads) + len(ratios)) + "|"]
+    for name, row in document["rules"].items():
+        cells = [f"{row['milliseconds'][s]:.2f}" if s in row["milliseconds"] else "" for s in (*sides, *ours)]
+        found = [row.get(key) for key in ("auto_over_torch_default", "torch_best_over_compiled", "over_floor")]
+        even = row.get("break_even_steps")
+        cells += ["" if x is None else f"{x:.2f}" for x in found] + ["" if even is None else f"{even} steps"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    peak = max(row["peak_megabytes"] for row in document["rules"].values())
+    bandwidth = f"an in-place addition moves {document['gigabytes_per_second']:.0f} GB/s"
+    said = f"{_machine(document)}; {bandwidth}; compiled steps need at most {peak:.0f} MB more than they keep."
+    return "\n".join([*lines, "", said])
+
+
+def compilation(document: dict[str, Any]) -> str:
+    lines = ["| seconds | empty caches | full caches |", "|---|---|---|"]
+    lines += [f"| {what} | {cold:.2f} | {document['warm'][what]:.2f} |" for what, cold in document["cold"].items()]
+    return "\n".join([*lines, "", f"{_machine(document)}."])
+
+
+def _machine(document: dict[str, Any]) -> str:
+    of = document["machine"]
+    threads = f", {of['threads']} threads" if "threads" in of else ""
+    return f"{of['cpu']}, {of['cores']} cores{threads}; medians of {document['runs']} fresh processes"
+
+
 def machine(document: dict[str, Any]) -> str:
     of, threads = document["machine"], document["threads"]
     return (
@@ -51,11 +87,13 @@ def machine(document: dict[str, Any]) -> str:
 
 
 def filled(page: str, document: dict[str, Any]) -> str:
-    """The page with every marked part written anew."""
+    """The page with every marked part written anew, `document` being the comparison with pytorch_optimizer."""
     parts = {
         "machine": machine(document),
         "agreement": agreement(document),
         **{model: speed(document, model) for model in MODELS},
+        **{f"step-{model}": steps(measured(f"step-{model}-cpu")) for model in ("large", "mlp", "conv160")},
+        "compilation": compilation(measured("compilation")),
     }
     for name, text in parts.items():
         block = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
@@ -64,8 +102,7 @@ def filled(page: str, document: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    document = json.loads((ROOT / "benchmarks" / "results" / "pytorch_optimizer.json").read_text())
-    PAGE.write_text(filled(PAGE.read_text(), document))
+    PAGE.write_text(filled(PAGE.read_text(), measured("pytorch_optimizer")))
 
 
 if __name__ == "__main__":
