@@ -11,7 +11,7 @@ import torch
 from fallline.executors import Compiled, Part, Update, reference
 from fallline.executors.kernels import inductor, uncompiled
 from fallline.proof.members import hold, tolerance
-from fallline.proof.trials import copy_of, moments, surroundings
+from fallline.proof.trials import moments, surroundings
 from fallline.rules import Rule
 from fallline.wrappers import Clip
 from tests.conformance.variants import EXPORTED, FULL, forms
@@ -23,7 +23,7 @@ FOR_REAL = Compiled()
 
 def hold_to_reference(step: Callable[..., None], rule: Rule, part: Part, dtype: torch.dtype) -> None:
     around = surroundings(part.t[0])
-    right, mine = reference([copy_of(part)], around)[0], copy_of(part)
+    right, mine = reference([part.copy()], around)[0], part.copy()
     step([mine], around)
     hold("compiled", Update(right.decrement, mine.state), right, dtype, rule)
     for old, new, decrement in zip(part.p, mine.p, right.decrement, strict=True):

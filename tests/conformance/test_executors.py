@@ -9,7 +9,7 @@ import torch
 from fallline.errors import InputError
 from fallline.executors import foreach, reference
 from fallline.proof.members import hold, members_apart
-from fallline.proof.trials import alone, copy_of, moments, surroundings
+from fallline.proof.trials import alone, moments, surroundings
 from fallline.rules import SGD, Rule
 from fallline.wrappers import Wrapper
 from tests.conformance.variants import EXPORTED, WRAPPERS, forms, fullest, refused, wrappers_of
@@ -70,8 +70,8 @@ def test_refusals_name_wrappers() -> None:
 def test_reference_equals_each_parameter_alone(rule: Rule, dtype: torch.dtype, staggered: bool) -> None:
     for part in moments(rule, dtype, staggered=staggered, steps=2):
         around = surroundings(part.t[0])
-        update = reference([copy_of(part)], around)[0]
-        hold("reference", update, alone(copy_of(part), around), dtype)
+        update = reference([part.copy()], around)[0]
+        hold("reference", update, alone(part.copy(), around), dtype)
         assert [d.dtype for d in update.decrement] == [dtype] * len(part.p)
 
 
@@ -81,8 +81,8 @@ def test_reference_equals_each_parameter_alone(rule: Rule, dtype: torch.dtype, s
 def test_foreach_equals_reference(rule: Rule, dtype: torch.dtype, staggered: bool) -> None:
     for part in moments(rule, dtype, staggered=staggered, steps=2):
         around = surroundings(part.t[0])
-        update = foreach([copy_of(part)], around)[0]
-        hold("foreach", update, reference([copy_of(part)], around)[0], dtype)
+        update = foreach([part.copy()], around)[0]
+        hold("foreach", update, reference([part.copy()], around)[0], dtype)
         assert [d.dtype for d in update.decrement] == [dtype] * len(part.p)
 
 

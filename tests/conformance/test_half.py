@@ -8,7 +8,7 @@ import torch
 
 from fallline.executors import Compiled, Part, Update, foreach, population, reference
 from fallline.executors.kernels import uncompiled
-from fallline.proof.trials import copy_of, furthest, moments, surroundings, variants
+from fallline.proof.trials import furthest, moments, surroundings, variants
 from fallline.rules import Rule
 from tests.conformance.variants import EXPORTED
 
@@ -30,7 +30,7 @@ def allowed(rule: Rule) -> float:
 def test_foreach_equals_reference(rule: Rule) -> None:
     for part in parts_of(rule):
         around = surroundings(part.t[0])
-        update, right = foreach([copy_of(part)], around)[0], reference([copy_of(part)], around)[0]
+        update, right = foreach([part.copy()], around)[0], reference([part.copy()], around)[0]
         assert {d.dtype for d in update.decrement} == {torch.bfloat16}
         assert furthest(update, right)[0] <= allowed(rule)
 
@@ -39,7 +39,7 @@ def test_foreach_equals_reference(rule: Rule) -> None:
 def test_captured_formula_equals_reference(rule: Rule) -> None:
     for part in parts_of(rule):
         around = surroundings(part.t[0])
-        right, mine = reference([copy_of(part)], around)[0], copy_of(part)
+        right, mine = reference([part.copy()], around)[0], part.copy()
         Compiled(uncompiled)([mine], around)
         after = Update([p - d for p, d in zip(part.p, right.decrement, strict=True)], right.state)
         assert {p.dtype for p in mine.p} == {torch.bfloat16}
@@ -54,7 +54,7 @@ def test_population_equals_reference(rule: Rule) -> None:
         twice = [[torch.stack([x, x]) for x in column] for column in (part.p, part.g)]
         states = [{name: torch.stack([x, x]) for name, x in state.items()} for state in part.state]
         update = population(rule, values, *twice, states, part.t[0], around)
-        right = reference([copy_of(part)], around)[0]
+        right = reference([part.copy()], around)[0]
         for j in range(2):
             mine = Update([d[j] for d in update.decrement], [{n: x[j] for n, x in s.items()} for s in update.state])
             assert furthest(mine, right)[0] <= allowed(rule)

@@ -5,7 +5,7 @@ import torch
 
 from fallline.executors import foreach, reference
 from fallline.proof.members import hold, members_apart
-from fallline.proof.trials import alone, copy_of, moments, surroundings, variants
+from fallline.proof.trials import alone, moments, surroundings, variants
 from fallline.rules import ASGD, RAdam, Rprop, Rule
 from tests.conformance.test_compiled import CAPTURED, hold_to_reference
 from tests.conformance.variants import EXPORTED
@@ -21,10 +21,10 @@ RULES = [*(form for rule in EXPORTED.values() for form in variants(rule())), *EA
 def test_later_steps_equal_each_parameter_alone(rule: Rule, staggered: bool) -> None:
     for part in moments(rule, staggered=staggered, steps=STEPS):
         around = surroundings(part.t[0])
-        right = alone(copy_of(part), around)
-        hold("reference", reference([copy_of(part)], around)[0], right, rule=rule)
-        hold("foreach", foreach([copy_of(part)], around)[0], right, rule=rule)
-        hold("t and floats as 0-d tensors", alone(copy_of(part), around, as_tensors=True), right, rule=rule)
+        right = alone(part.copy(), around)
+        hold("reference", reference([part.copy()], around)[0], right, rule=rule)
+        hold("foreach", foreach([part.copy()], around)[0], right, rule=rule)
+        hold("t and floats as 0-d tensors", alone(part.copy(), around, as_tensors=True), right, rule=rule)
         hold_to_reference(CAPTURED, rule, part, torch.float64)
 
 

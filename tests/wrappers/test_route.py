@@ -10,7 +10,7 @@ from fallline.errors import InputError
 from fallline.executors import Part, foreach, initial_state, reference
 from fallline.proof.check import check
 from fallline.proof.members import members_apart
-from fallline.proof.trials import alone, copy_of, furthest, moments, surroundings
+from fallline.proof.trials import alone, furthest, moments, surroundings
 from fallline.rules import SGD, Adam, AdamW, Momentum, Muon, Rule
 from fallline.wrappers import L2, Centralise, Clip, Lookahead, Route
 from fallline.wrappers.route import branch_of, branches, key_in_whole
@@ -32,9 +32,9 @@ FORMS = pytest.mark.parametrize(
 @FORMS
 def test_every_executor_equals_each_parameter_alone(rule: Rule) -> None:
     for part in moments(rule):
-        right = alone(copy_of(part), surroundings(part.t[0]))
+        right = alone(part.copy(), surroundings(part.t[0]))
         for executor in (reference, foreach):
-            apart, where = furthest(executor([copy_of(part)], surroundings(part.t[0]))[0], right)
+            apart, where = furthest(executor([part.copy()], surroundings(part.t[0]))[0], right)
             assert apart <= 1e-12, where
     members_apart(rule, list(rule.floats()), torch.float64)
 

@@ -123,21 +123,16 @@ class _Bundle:
         entries = [self.layout.lend(x) if name in shaped else x for name, x in self.state.items()]
         return [self.layout.lend(self.p), self.layout.lend(self.g), *entries]
 
-    def copied(self, lent: Sequence[Tensor]) -> bool:
-        """Whether anything that a kernel writes is a copy, which must be given back."""
-        own = (self.p, *self.state.values())
-        return any(x.data_ptr() != y.data_ptr() for x, y in zip(own, _written(lent), strict=True))
+    def copies(self, lent: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """What was lent as a copy, because it lies otherwise in memory: its own, and the copy."""
+        own = (self.p, self.g, *self.state.values())
+        return [(x, y) for x, y in zip(own, lent, strict=True) if x.data_ptr() != y.data_ptr()]
 
-    def give_back(self, lent: Sequence[Tensor]) -> None:
-        """Take over what a kernel wrote into copies."""
-        for x, y in zip((self.p, *self.state.values()), _written(lent), strict=True):
-            if x.data_ptr() != y.data_ptr():
-                x.copy_(self.layout.shaped(y, x))
-
-
-def _written(lent: Sequence[Tensor]) -> Iterable[Tensor]:
-    """Of the parameter, its gradient and its state, all but the gradient."""
-    return (x for i, x in enumerate(lent) if i != 1)
+    def give_back(self, copies: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Take over what a kernel wrote into copies; it writes into no gradient."""
+        for x, copy in copies:
+            if x is not self.g:
+                x.copy_(self.layout.shaped(copy, x))
 
 
 class _Stage:
@@ -166,10 +161,10 @@ class _Stage:
         for i, (kernel, bundle) in enumerate(self._both()):
             lent = bundle.lent()
             arguments = self._arguments(i, lent)
-            if bundle.copied(lent):
+            if copies := bundle.copies(lent):
                 # One at a time, so that never more than one parameter is there twice.
                 kernel.elements(*arguments)
-                bundle.give_back(lent)
+                bundle.give_back(copies)
             else:
                 calls.append((kernel.elements, arguments))
         # Without a pause between them, in which other threads would fall asleep.

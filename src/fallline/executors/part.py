@@ -1,7 +1,7 @@
 """What an executor is given and gives back: the parameters of one program, and their decrements."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -33,6 +33,15 @@ class Part:
         for i, (p, state) in enumerate(zip(self.p, self.state, strict=True)):
             found.setdefault((p.shape if by_shape else None, tuple(state)), []).append(i)
         return list(found.values())
+
+    def copy(self) -> "Part":
+        """The same part with tensors of its own."""
+        return replace(
+            self,
+            p=[p.clone() for p in self.p],
+            g=[g.clone() for g in self.g],
+            state=[{name: value.clone() for name, value in state.items()} for state in self.state],
+        )
 
     def only(self, chosen: Sequence[int]) -> "Part":
         """The part with some of its parameters."""

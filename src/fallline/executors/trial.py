@@ -33,8 +33,8 @@ def _tried(rule: Rule, captured: Executor) -> str | None:
         g = [_waves(tuple(x.shape), 0.3 + t) for x in p]
         part = Part(rule, p, g, state, [rule.floats()] * len(p), [t] * len(p), list(range(len(p))))
         around = Surroundings(t, _noise, lambda points: [x.sin() for _, x in points])
-        right = reference([_copy(part)], around)[0]
-        mine = _copy(part)
+        right = reference([part.copy()], around)[0]
+        mine = part.copy()
         try:
             captured([mine], around)
         except InputError:
@@ -57,13 +57,6 @@ def _noise(p: Tensor, position: int, call: int) -> Tensor:
 def _waves(shape: tuple[int, ...], phase: float) -> Tensor:
     numbers = torch.arange(1, torch.Size(shape).numel() + 1, dtype=torch.float64)
     return torch.sin(phase + 1.7 * numbers).reshape(shape)
-
-
-def _copy(part: Part) -> Part:
-    copies = [{name: x.clone() for name, x in state.items()} for state in part.state]
-    return Part(
-        part.rule, [x.clone() for x in part.p], [x.clone() for x in part.g], copies, part.values, part.t, part.position
-    )
 
 
 def _entries(states: Sequence[dict[str, Any]]) -> list[Tensor]:

@@ -103,7 +103,8 @@ class Optimizer(torch.optim.Optimizer):
             how.step(self.param_groups, self.state)
             return loss
         execute = EXECUTORS["foreach" if isinstance(how, Native) else how]
-        execute = differentiable if self.defaults["differentiable"] else execute
+        if self.defaults["differentiable"]:
+            execute = differentiable
         with torch.set_grad_enabled(self.defaults["differentiable"]):
             for seats in rounds(self.param_groups):
                 self._step_together(seats, closure, execute)

@@ -15,7 +15,6 @@ from fallline.proof.findings import Broken, one_line
 from fallline.proof.members import TOLERANCE, hold, members_apart, members_of, name_of
 from fallline.proof.trials import (
     alone,
-    copy_of,
     moments,
     raw_steps,
     shapes_for,
@@ -39,7 +38,7 @@ def pure(rule: Rule) -> str:
     with own_random_state() as drawn:
         for part in moments(rule):
             _init_is_pure(rule, part)
-            given = copy_of(part)
+            given = part.copy()
             first = raw_steps(given, surroundings(part.t[0]))
             if drawn():
                 raise Broken("step draws from a global random generator; draw with now.noise(p)")
@@ -48,7 +47,7 @@ def pure(rule: Rule) -> str:
                     raise Broken(f"step adds to or removes from the {name} it was given; return a new dict")
                 if spoilt := [key for key in before if not _same(before[key], after[key])]:
                     raise Broken(f"step changes {spoilt[0]} in place; compute a new tensor")
-            second = raw_steps(copy_of(part), surroundings(part.t[0]))
+            second = raw_steps(part.copy(), surroundings(part.t[0]))
             for (a, state_a), (b, state_b) in zip(first, second, strict=True):
                 if not (_same(a, b) and all(_same(value, state_b.get(n)) for n, value in state_a.items())):
                     raise Broken("two calls with the same inputs differ: step remembers or draws something")
@@ -58,7 +57,7 @@ def pure(rule: Rule) -> str:
 def returns_decrement_and_state(rule: Rule) -> str:
     """Step gives a decrement of the parameter's shape and a state as init made it."""
     for part in moments(rule):
-        for p, old, result in zip(part.p, part.state, raw_steps(copy_of(part), surroundings(part.t[0])), strict=True):
+        for p, old, result in zip(part.p, part.state, raw_steps(part.copy(), surroundings(part.t[0])), strict=True):
             where = f"for a parameter of shape {tuple(p.shape)}"
             if not isinstance(result, tuple) or len(result) != 2:
                 raise Broken(f"step must return (decrement, state); got {type(result).__name__} {where}")
@@ -87,10 +86,10 @@ def floats_may_differ(rule: Rule) -> str:
             raise Broken(f"{name}: {why}. Use no `if` on it and no float()") from None
     _differing(rule, list(rule.floats()))
     for part in moments(rule):
-        right = alone(copy_of(part), surroundings(part.t[0]))
+        right = alone(part.copy(), surroundings(part.t[0]))
         hold(
             "t and floats as 0-d tensors",
-            alone(copy_of(part), surroundings(part.t[0]), as_tensors=True),
+            alone(part.copy(), surroundings(part.t[0]), as_tensors=True),
             right,
         )
     return f"{', '.join(rule.floats()) or 'no float fields'}: differing between members, groups, and as tensors"
@@ -100,9 +99,9 @@ def written_as_for_one(rule: Rule) -> str:
     """Lists of differently shaped tensors give what each tensor gives by itself."""
     for staggered in (False, True):
         for part in moments(rule, staggered=staggered):
-            right = alone(copy_of(part), surroundings(part.t[0]))
+            right = alone(part.copy(), surroundings(part.t[0]))
             name = "a list whose parameters have different t" if staggered else "a list of tensors"
-            hold(name, reference([copy_of(part)], surroundings(part.t[0]))[0], right)
+            hold(name, reference([part.copy()], surroundings(part.t[0]))[0], right)
     return f"lists equal single tensors, shapes {', '.join(map(str, shapes_for(rule)))}"
 
 
@@ -112,8 +111,8 @@ def executors_agree(rule: Rule) -> str:
     for dtype in TOLERANCE:
         for staggered in (False, True):
             for part in moments(rule, dtype, staggered=staggered):
-                right = reference([copy_of(part)], surroundings(part.t[0]))[0]
-                update = foreach([copy_of(part)], surroundings(part.t[0]))[0]
+                right = reference([part.copy()], surroundings(part.t[0]))[0]
+                update = foreach([part.copy()], surroundings(part.t[0]))[0]
                 largest[dtype] = max(largest[dtype], hold(f"foreach in {name_of(dtype)}", update, right, dtype))
         apart = members_apart(rule, list(rule.floats()), dtype)
         largest[dtype] = max(largest[dtype], apart)
@@ -131,10 +130,10 @@ EXECUTORS_AGREE = Law("every executor equals the reference", executors_agree, _A
 def _differing(rule: Rule, names: list[str]) -> None:
     spread = [{**rule.floats(), **member} for member in members_of(rule, names, len(shapes_for(rule)))]
     for part in moments(rule, values=spread):
-        right = alone(copy_of(part), surroundings(part.t[0]))
+        right = alone(part.copy(), surroundings(part.t[0]))
         hold(
             "different values in parameter groups",
-            reference([copy_of(part)], surroundings(part.t[0]))[0],
+            reference([part.copy()], surroundings(part.t[0]))[0],
             right,
         )
     members_apart(rule, names, torch.float64)

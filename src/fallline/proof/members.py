@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fallline.executors import Update, initial_state, initial_states, population, reference
 from fallline.proof.findings import Broken
-from fallline.proof.trials import copy_of, furthest, moments, other_values, surroundings
+from fallline.proof.trials import furthest, moments, other_values, surroundings
 from fallline.rules import Rule, State
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
@@ -43,7 +43,7 @@ def members_apart(rule: Rule, names: list[str], dtype: torch.dtype, steps: int =
             surroundings(t),
         )
         for j, part in enumerate(parts):
-            right = reference([copy_of(part)], surroundings(part.t[0]))[0]
+            right = reference([part.copy()], surroundings(part.t[0]))[0]
             largest = max(largest, hold(f"population in {name_of(dtype)}", _member(update, j), right, dtype, rule))
     return largest
 

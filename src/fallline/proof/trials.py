@@ -102,24 +102,14 @@ def moments(
     part.state = [initial_state(rule.bind(v), p.clone()) for p, v in zip(part.p, part.values, strict=True)]
     for step in range(1, steps + 1):
         part = replace(part, g=[tensor("g", i, step, shape, dtype) for i, shape in enumerate(shapes)])
-        yield copy_of(part)
-        update = alone(copy_of(part), surroundings(step))
+        yield part.copy()
+        update = alone(part.copy(), surroundings(step))
         part = replace(
             part,
             p=[p - d for p, d in zip(part.p, update.decrement, strict=True)],
             state=update.state,
             t=[t + 1 for t in part.t],
         )
-
-
-def copy_of(part: Part) -> Part:
-    """The same part with its own tensors."""
-    return replace(
-        part,
-        p=[p.clone() for p in part.p],
-        g=[g.clone() for g in part.g],
-        state=[{name: value.clone() for name, value in state.items()} for state in part.state],
-    )
 
 
 def raw_steps(part: Part, around: Surroundings, as_tensors: bool = False) -> list[Any]:
