@@ -107,7 +107,7 @@ def test_a_gradient_of_another_layout_is_read_right(backend: Counting) -> None:
     assert torch.equal(p, before - torch.arange(24.0).reshape(6, 4).T)
 
 
-def test_a_backward_pass_through_weights_that_were_stepped_is_refused(backend: Counting) -> None:
+def test_a_backward_pass_through_weights_that_were_stepped_is_refused() -> None:
     (p,) = weights((3,))
     loss = (p * p).sum()
     step(Optimizer([p], SGD(), executor="compiled"))
@@ -243,9 +243,7 @@ def test_a_formula_that_changes_when_it_is_captured_is_refused(rule: Rule, monke
 
 
 @pytest.mark.parametrize("shape", [(3,), (4, 4), ()])
-def test_entries_that_share_memory_or_have_another_shape_are_kept_apart(
-    backend: Counting, shape: tuple[int, ...]
-) -> None:
+def test_entries_that_share_memory_or_have_another_shape_are_kept_apart(shape: tuple[int, ...]) -> None:
     ours, right = weights(shape), weights(shape)
     compiled, reference = (
         Optimizer(params, Twins(), executor=executor) for params, executor in ((ours, "compiled"), (right, "reference"))
