@@ -1,9 +1,7 @@
 """Running a fit: one member, from its beginning or from its last checkpoint to the end."""
 
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from fallline.errors import FalllineError, InputError, describe_failure
 from fallline.fitting.cadence import Cadence
@@ -20,6 +18,7 @@ from fallline.study.run import refuse_another, refuse_changes, threads
 from fallline.training.batches import batches
 from fallline.training.checkpoint import read_checkpoint
 from fallline.training.cohort import advance
+from fallline.training.hidden_state import hidden_state
 from fallline.training.resumption import go_on, snapshot
 from fallline.training.training import Training
 from fallline.training.tree import flatten, restore
@@ -101,13 +100,12 @@ def _rehearse_checkpoint(study: Study, watcher: FitWatcher) -> None:
     with forked(problem.device):
         training = _training(study)
         training.evaluate()
-        before = _attributes(training)
         place, batch = next(batches(problem, member, study.specification.seed, training.place))
         training.step(batch, place)
-        hidden = [name for name, value in _attributes(training).items() if before.get(name, value) != value]
+        again = _training(study)
         tree = restore(flatten(snapshot(training)))
         try:
-            go_on(_training(study), tree)
+            go_on(again, tree)
         except FalllineError:
             raise
         except Exception as error:
@@ -115,30 +113,11 @@ def _rehearse_checkpoint(study: Study, watcher: FitWatcher) -> None:
                 f"{member.problem}: the state of the model or of {member.optimizer} cannot be put back from a "
                 f"checkpoint: {describe_failure(error)}"
             ) from error
-    if hidden:
+    if hidden := hidden_state(training, again):
         watcher.say(
             f"{', '.join(hidden)} changed in a step and is in no state_dict: a training that was interrupted goes on "
             "without it. A buffer, or get_extra_state, would keep it."
         )
-
-
-def _attributes(training: Training) -> dict[str, Any]:
-    """The plain public attributes of the model's modules and of the optimizer."""
-    owners = {f"the model's {name}." if name else "the model's ": m for name, m in training.model.named_modules()}
-    return {
-        f"{owner}{name}": value
-        for owner, thing in {**owners, "the optimizer's ": training.optimizer}.items()
-        for name, value in _plain(thing).items()
-    }
-
-
-def _plain(thing: Any) -> Mapping[str, Any]:
-    inherited = {name: value for kind in reversed(type(thing).__mro__) for name, value in vars(kind).items()}
-    return {
-        name: value
-        for name, value in {**inherited, **vars(thing)}.items()
-        if isinstance(value, bool | int | float | str) and not name.startswith("_")
-    }
 
 
 def _training(study: Study) -> Training:

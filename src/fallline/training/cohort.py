@@ -11,7 +11,9 @@ from fallline.errors import InputError
 from fallline.problems.prepared import Prepared
 from fallline.randomness import forked
 from fallline.training.batches import batches
+from fallline.training.cohort_checkpoint import CohortCheckpoint
 from fallline.training.curve import Curve, evaluation_steps
+from fallline.training.keeping import Keeping
 from fallline.training.member import Member
 from fallline.training.outcome import Outcome
 from fallline.training.training import Training
@@ -53,12 +55,17 @@ After = Callable[[int, bool], None]
 
 
 def train_cohort(
-    members: Sequence[Member], problem: Prepared, budget: Budget, seed: int, tick: Tick | None = None
+    members: Sequence[Member],
+    problem: Prepared,
+    budget: Budget,
+    seed: int,
+    tick: Tick | None = None,
+    kept: CohortCheckpoint | None = None,
 ) -> list[Trained]:
     """Train members that share batch size, order and seed on the same batches, one update each per batch.
 
-    `tick` is called with the number of member-steps done since it was last called. A member that diverges or is stopped
-    early leaves; the others are not affected.
+    `tick` is called now and then with the number of updates that each member has had. A member that diverges or is
+    stopped early leaves; the others are not affected. What is `kept` goes on where it was left, equal to the bit.
     """
     first = members[0]
     if any((m.batch_size, m.order, m.seed) != (first.batch_size, first.order, first.seed) for m in members):
@@ -68,12 +75,18 @@ def train_cohort(
     def after(done: int, evaluated: bool) -> None:
         if tick is not None and (evaluated or done % 50 == 0):
             tick(done)
+        keeping.look(trainings)
+
+    def make() -> list[Training]:
+        return [Training(member, problem, seed, total, budget.losses_every) for member in members]
 
     with forked(problem.device):
-        trainings = [Training(member, problem, seed, total, budget.losses_every) for member in members]
+        keeping = Keeping(kept, make)
+        trainings = keeping.begin()
         try:
             for training in trainings:
-                training.evaluate()
+                if not training.curve.columns:
+                    training.evaluate()
             advance(trainings, budget, after)
         finally:
             for training in trainings:
@@ -84,11 +97,12 @@ def train_cohort(
 
 
 def advance(trainings: Sequence[Training], budget: Budget, after: After) -> None:
-    """Take trainings that share their batches from where they all are to the end of the budget, inside `forked()`.
+    """Take trainings that share their batches from where they are to the end of the budget, inside `forked()`.
 
     `after` is called behind every step with its number and whether it was evaluated.
     """
-    first = trainings[0]
+    # Those that have ended stand where they ended.
+    first = max(trainings, key=lambda training: training.done)
     steps_per_epoch = first.problem.train.steps(first.member.batch_size or 0)
     evaluations = set(evaluation_steps(first.total, steps_per_epoch, budget.evaluate_every))
     reading = time.perf_counter()
