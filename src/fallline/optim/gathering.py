@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fallline.errors import InputError
 from fallline.executors import Part
+from fallline.optim.counting import updates_of
 from fallline.optim.names import called
 from fallline.optim.views import REAL_PAIRS, WHOLE, Rows, Whole, first_state
 from fallline.rules import Rule, State
@@ -121,8 +122,7 @@ class Gathering:
     def _counted(self, rule: Rule, program: Hashable, p: Tensor) -> tuple[int, State]:
         """How many updates p has had, and the entries of its state that the program uses."""
         state = self._states.get(p, {})
-        # torch keeps no count for some optimizers: with state, they are past the first update.
-        t = int(state["step"]) if "step" in state else int(len(state) > 0)
+        t = updates_of(state)
         names = self._entries.get((program, p.shape))
         if names is not None and all(name in state for name in names):
             return t, {name: state[name] for name in names}

@@ -85,7 +85,7 @@ def _loaded_entries(name: str, rule: Rule, p: Tensor, entries: Mapping[str, Any]
     saved = [entry for entry in entries if entry != "step"]
     if not expected.keys() >= set(saved):
         # What a schedule has switched off, such as a momentum that is 0 for now, is kept as torch keeps it.
-        expected = first_state(_fullest(rule), p) | expected
+        expected = first_state(fullest(rule), p) | expected
     if unknown := [entry for entry in saved if entry not in expected]:
         raise _others(name, f"has {unknown[0]!r}", needed)
     return {
@@ -117,7 +117,7 @@ def _count_of(name: str, step: Any) -> Tensor:
     return torch.tensor(float(step), dtype=torch.float32)
 
 
-def _fullest(rule: Rule) -> Rule:
+def fullest(rule: Rule) -> Rule:
     """The rule with all that can be absent."""
     values = rule.hyperparameters()
     kinds = rule.kinds().items()

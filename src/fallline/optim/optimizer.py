@@ -12,9 +12,11 @@ from fallline.errors import InputError
 from fallline.executors import Compiled, Executor, Surroundings, foreach, in_place, reference
 from fallline.optim.acceptance import check_keys, check_manner, check_parameters
 from fallline.optim.automatic import chosen
+from fallline.optim.counting import fewest_steps, saved_steps
 from fallline.optim.differentiable import differentiable
 from fallline.optim.elsewhere import gradient_elsewhere
 from fallline.optim.evaluation import at_evaluation_point, running
+from fallline.optim.following import follow, whereabouts
 from fallline.optim.gathering import Gathering, Seat, rounds
 from fallline.optim.groups import expected_keys, rule_of
 from fallline.optim.loading import check_packed, loaded_groups, loaded_state
@@ -37,7 +39,8 @@ class Optimizer(torch.optim.Optimizer):
     `params` are tensors, named tensors or groups of them, as in torch; a group may set any hyperparameter
     under torch's key (`lr`, `betas`), a wrapper's under `wrapper.field`. `executor` is "auto", "reference",
     "foreach" or "compiled". `seed` keys the noise of rules that draw any. With `differentiable` autograd goes through
-    the step, to gradients, states and hyperparameters that are tensors. Raises InputError for a hyperparameter that is
+    the step, to gradients, states and hyperparameters that are tensors. A model may be converted between steps, as by
+    `model.double()`: the state follows. Raises InputError for a hyperparameter that is
     unknown or out of range, an unknown executor, and parameters that the rule cannot step.
 
     >>> import torch, fallline as fl
@@ -67,6 +70,8 @@ class Optimizer(torch.optim.Optimizer):
         self.seed = seed
         self._entries: dict[Any, list[str]] = {}
         self._chosen: Native | str | None = None
+        self._steps: int | None = None
+        self._whereabouts: list[Any] | None = None
         if isinstance(params, Iterable) and not isinstance(params, Tensor | dict):
             params = list(params)
         super().__init__(params, defaults)
@@ -98,17 +103,33 @@ class Optimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._follow_parameters()
         how = self._how()
         if isinstance(how, Native) and how.takes(self.param_groups):
             how.step(self.param_groups, self.state)
+            self._steps = None
             return loss
         execute = EXECUTORS["foreach" if isinstance(how, Native) else how]
         if self.defaults["differentiable"]:
             execute = differentiable
         with torch.set_grad_enabled(self.defaults["differentiable"]):
+            number = self._steps_made() + 1
             for seats in rounds(self.param_groups):
-                self._step_together(seats, closure, execute)
+                self._step_together(seats, number, closure, execute)
+                self._steps = number
         return loss
+
+    def _steps_made(self) -> int:
+        """How many steps there were with any gradient; where nobody counted, as many as the states tell of."""
+        return self._steps if self.state and self._steps is not None else fewest_steps(self.state)
+
+    def _follow_parameters(self) -> None:
+        here = whereabouts(self.param_groups)
+        if here != self._whereabouts:
+            if self.state:
+                follow(self.param_groups, [self._rule(group) for group in self.param_groups], self.state)
+            self._whereabouts = here
+            self._chosen = None
 
     def _how(self) -> Native | str:
         """Who makes the steps; "auto" chooses at the first."""
@@ -118,13 +139,15 @@ class Optimizer(torch.optim.Optimizer):
             self._chosen = by_hand if by_hand != "auto" else chosen(self.rule, rule, self.param_groups)
         return self._chosen
 
-    def _step_together(self, seats: Sequence[Seat], closure: Callable[[], Any] | None, execute: Executor) -> None:
+    def _step_together(
+        self, seats: Sequence[Seat], number: int, closure: Callable[[], Any] | None, execute: Executor
+    ) -> None:
         gathering = Gathering(self.param_groups, self.state, self._entries)
         gathering.fill(seats, lambda group: self._rule(self.param_groups[group]))
         parts = gathering.parts
         params = [p for group in self.param_groups for p in group["params"]]
         around = Surroundings(
-            step=max(max(part.t) for part in parts),
+            step=number,
             noise=keyed_noise(self.param_groups, parts, self.seed),
             gradient=None if closure is None else partial(gradient_elsewhere, closure, params, gathering.seats),
         )
@@ -134,6 +157,14 @@ class Optimizer(torch.optim.Optimizer):
     def _rule(self, group: Mapping[str, Any], checked: bool = False) -> Rule:
         """The rule that a group's values describe."""
         return rule_of(self.rule, group, self._absent_is_zero, checked, self.defaults["differentiable"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """What torch's optimizers save; where a parameter was left out of some steps and no other tells how many there
+        were, which is what things done every k steps go by, also their number under "steps".
+        """
+        packed = super().state_dict()
+        made = self._steps_made()
+        return {**packed, "steps": made} if made > fewest_steps(self.state) else packed
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load a state that `state_dict` gave, or that of the class of torch.optim with the same name.
@@ -147,11 +178,12 @@ class Optimizer(torch.optim.Optimizer):
             replaced = pre_hook(self, packed)
             packed = packed if replaced is None else replaced
         check_packed(packed)
+        steps = saved_steps(packed)
         saved = packed["param_groups"]
         groups = loaded_groups(self.param_groups, saved, every_key(self.rule, self.defaults), expected_keys(self.rule))
         rules = [self._rule({**ours, **theirs}) for ours, theirs in zip(self.param_groups, groups, strict=True)]
         state = loaded_state(self.param_groups, rules, saved, packed["state"])
-        self.__setstate__({"state": state, "param_groups": groups})
+        self.__setstate__({"state": state, "param_groups": groups, "_steps": steps})
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():
             post_hook(self)
 
@@ -183,12 +215,14 @@ class Optimizer(torch.optim.Optimizer):
         return at_evaluation_point(self, model, forward)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "rule": self.rule, "executor": self.executor, "seed": self.seed}
+        ours = {"rule": self.rule, "executor": self.executor, "seed": self.seed, "_steps": self._steps}
+        return {**super().__getstate__(), **ours}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._entries = {}
         self._chosen = None
+        self._whereabouts = None
         for group in self.param_groups:
             for name, value in self.defaults.items():
                 group.setdefault(name, value)

@@ -28,8 +28,8 @@ class Now:
 
     `t` counts the updates of this parameter, 1 at the first. `total(x)` is the sum of x over the whole model.
     `gradient(p)` is the loss's gradient at other weights, counted as an evaluation. `noise(p)` is standard
-    normal noise shaped like p. `due(k)` is a Python bool, true at the first step and every k steps after it;
-    `due(k, first=k)` is true at the k-th step first.
+    normal noise shaped like p. `due(k)` is a Python bool, true at the optimizer's first step and every k
+    steps after it, whichever parameters take part; `due(k, first=k)` is true at the k-th step first.
     All of them may be called any number of times.
     """
 
