@@ -9,7 +9,7 @@ from fallline.report.panels import condition
 from fallline.report.tables import quantity_cells, reported
 from fallline.report.words import counted, listed, number, quantity_text, setting_text, value_text
 from fallline.study import Row, StudyResults
-from fallline.training.training import DIVERGED_ABOVE
+from fallline.training.divergence import DIVERGED_ABOVE
 from fallline.training.treatments import TREATMENTS, active
 
 

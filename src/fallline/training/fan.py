@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 
+from fallline.training.divergence import DIVERGED_ABOVE
 from fallline.training.repeatable import RepeatableTraining
-from fallline.training.training import DIVERGED_ABOVE
 
 AS_GOOD_OF_FALL, AS_GOOD_OF_LOSS = 0.02, 0.25
 FALLEN = 0.01

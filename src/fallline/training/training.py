@@ -16,6 +16,7 @@ from fallline.problems.objective import rows
 from fallline.problems.prepared import Prepared, initial_model
 from fallline.randomness import key, seed_global
 from fallline.schedules import Constant
+from fallline.training import divergence
 from fallline.training.batches import Place
 from fallline.training.curve import Curve
 from fallline.training.evaluate import evaluate
@@ -25,8 +26,6 @@ from fallline.training.member import Member
 from fallline.training.outcome import Ending, Outcome
 from fallline.training.recording import Recording
 from fallline.training.stopping import QUANTITY, EarlyStopping
-
-DIVERGED_ABOVE = 10.0
 
 
 class Training:
@@ -106,7 +105,8 @@ class Training:
             if self.recording is not None:
                 row |= self.recording.row()
             self.curve.append(row)
-            self.outcome = broken or self._diverged(row["train_loss"], judged)
+            start = self.curve["train_loss"][0]
+            self.outcome = broken or divergence.of_training_loss(row["train_loss"], start, self.done, judged)
             if self.stopping is not None and self.outcome is None:
                 cause = self.stopping.watch(self.done, row[QUANTITY], self.model)
                 self.outcome = None if cause is None else Outcome(Ending.STOPPED, self.done, cause)
@@ -124,28 +124,11 @@ class Training:
         self.curve.losses.update((step, loss) for step, loss in kept if step % self.losses_every == 0)
 
     def _broken(self, batch_losses: Tensor | None) -> Outcome | None:
-        if batch_losses is not None and not bool((finite := torch.isfinite(batch_losses)).all()):
-            first = int((~finite).nonzero()[0])
-            step = self.done - len(batch_losses) + 1 + first
-            return Outcome(Ending.DIVERGED, step, f"the loss of step {step} was {_name(float(batch_losses[first]))}")
+        if batch_losses is not None and (broken := divergence.of_batch_losses(batch_losses, self.done)):
+            return broken
         for name, p in self.model.named_parameters():
             if not bool(torch.isfinite(p).all()):
-                return Outcome(Ending.DIVERGED, self.done, f"{name} was not finite after step {self.done}")
-        return None
-
-    def _diverged(self, train_loss: float, judged: bool) -> Outcome | None:
-        if not math.isfinite(train_loss):
-            return Outcome(
-                Ending.DIVERGED, self.done, f"the training loss was {_name(train_loss)} after step {self.done}"
-            )
-        start = self.curve["train_loss"][0]
-        if judged and start > 0 and train_loss > DIVERGED_ABOVE * start:
-            return Outcome(
-                Ending.DIVERGED,
-                self.done,
-                f"the training loss was {train_loss:.4g} after step {self.done}, "
-                f"above {DIVERGED_ABOVE:g} times its start of {start:.4g}",
-            )
+                return divergence.of_parameter(name, self.done)
         return None
 
     def finish(self) -> None:
@@ -172,12 +155,6 @@ class Training:
             for name, value in self.model.state_dict().items()
             if isinstance(value, Tensor)
         }
-
-
-def _name(value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    return "infinite" if math.isinf(value) else f"{value:.4g}"
 
 
 def stepper(optimizer: torch.optim.Optimizer) -> Callable[[Callable[[], Any]], Any]:
