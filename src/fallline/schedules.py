@@ -7,7 +7,7 @@ steps. In a loop of one's own: `torch.optim.lr_scheduler.LambdaLR(optimizer, lam
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from fallline.errors import InputError, shown
 from fallline.imports import absolute, load_object
@@ -34,6 +34,9 @@ class Schedule:
     """
 
     warmup: float = field(default=0.0, kw_only=True)
+
+    looks_at_losses: ClassVar[bool] = True
+    """Whether the multiplier depends on what was measured; one's own may say that it does not, which saves time."""
 
     def __post_init__(self) -> None:
         for name, value in self.settings().items():

@@ -69,6 +69,10 @@ class Surroundings:
     noise: Callable[[Tensor, int, int], Tensor]
     gradient: Callable[[Sequence[tuple[int, Tensor]]], list[Tensor]] | None = None
 
+    def due(self, k: int, first: int = 1) -> bool:
+        """Whether what is done every k steps, at the step `first` for the first time, is done now."""
+        return self.step >= first and (self.step - first) % k == 0
+
 
 Executor = Callable[[Sequence[Part], Surroundings], None]
 """Makes one step of the parts, in place: their parameters, and the entries of their states."""

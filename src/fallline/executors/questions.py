@@ -65,7 +65,7 @@ def _now(part: Part, t: Any, around: Surroundings, answers: list[Any], alone: bo
         t=t,
         total=lambda x: ask("total", x),
         noise=noise,
-        due=lambda k, first=1: around.step >= first and (around.step - first) % k == 0,
+        due=around.due,
         gradient=lambda p: ask("gradient", p),
     )
 

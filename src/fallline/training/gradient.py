@@ -32,7 +32,9 @@ class KeyedGradient:
         self._device = device
         self._seed = seed
         self._index = index
-        self._dropout = has_dropout(model)
+        # Dropout that is no module shows itself when it is called first.
+        self._dropout = True
+        self._modules = has_dropout(model)
         own = getattr(optimizer.zero_grad, "__func__", None) is not torch.optim.Optimizer.zero_grad
         self._zero_grad = optimizer.zero_grad if own else self._drop_gradients
 
@@ -52,8 +54,9 @@ class KeyedGradient:
         def closure() -> Any:
             seed_global(self._seed, "step", self._index, step, self._device)
             self._zero_grad()
-            with KeyedDropout(draw) if self._dropout else nullcontext():
+            with KeyedDropout(draw) if self._dropout else nullcontext() as keyed:
                 loss = self._objective.loss(self._model, batch)
+            self._dropout = self._dropout and (self._modules or keyed is None or keyed.used)
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 

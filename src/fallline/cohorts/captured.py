@@ -1,0 +1,93 @@
+"""A program's step as graphs, captured once for each form that it takes."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
+
+from fallline.cohorts.draws import Draws
+from fallline.cohorts.program import Program, Tensors, Wanted
+from fallline.executors.kernels import Backend
+
+
+@dataclass(frozen=True)
+class Form:
+    """A captured step: for batches of one shape, and for what was due when it was captured."""
+
+    due: dict[tuple[int, int], bool]
+    wanted: Wanted
+    run: Callable[..., Tensor]
+
+
+class Captured:
+    """Steps a program through its graphs. `backend` makes a graph callable; batches of other shapes than the first,
+    such as an epoch's last, run operation by operation.
+    """
+
+    def __init__(self, program: Program, draws: Draws, backend: Backend) -> None:
+        self.program = program
+        self._draws = draws
+        self._backend = backend
+        self._forms: dict[Any, list[Form]] = {}
+
+    def step(self, given: Tensors, number: int) -> Tensor:
+        """Make the step with this number; the losses before it, (settings, seeds)."""
+        form = self._form(given, number)
+        given.uniform = {call: self._draws.uniform(call, shape, number) for call, shape in form.wanted.uniform.items()}
+        given.noise = {key: self._draws.noise(noise, number) for key, noise in form.wanted.noise.items()}
+        with torch.no_grad():
+            return form.run(*tree_leaves(given.tree()))
+
+    def _form(self, given: Tensors, number: int) -> Form:
+        shapes = tuple((x.shape, x.dtype) for x in tree_leaves(given.batch))
+        alike = self._forms.setdefault(shapes, [])
+        for form in alike:
+            if all(_due(number, k, first) == then for (k, first), then in form.due.items()):
+                return form
+        form = self._capture(given, number, first_shape=len(self._forms) == 1)
+        alike.append(form)
+        return form
+
+    def _capture(self, given: Tensors, number: int, first_shape: bool) -> Form:
+        asked: dict[tuple[int, int], bool] = {}
+        wanted = Wanted()
+
+        def due(k: int, first: int = 1) -> bool:
+            asked[k, first] = _due(number, k, first)
+            return asked[k, first]
+
+        given.uniform, given.noise = {}, {}
+        graph = _graph(self.program, given, due, wanted)
+        if wanted.uniform or wanted.noise:
+            given.uniform = {call: self._draws.uniform(call, shape, number) for call, shape in wanted.uniform.items()}
+            given.noise = {key: self._draws.noise(noise, number) for key, noise in wanted.noise.items()}
+            graph = _graph(self.program, given, due, None)
+        examples = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
+        run = self._backend(graph, examples, True) if first_shape else graph
+        return Form(asked, wanted, _first(run))
+
+
+def _graph(program: Program, given: Tensors, due: Callable[..., bool], wanted: Wanted | None) -> GraphModule:
+    leaves, structure = tree_flatten(given.tree())
+
+    def step(*leaves: Tensor) -> list[Tensor]:
+        return [program.step(Tensors(**tree_unflatten(leaves, structure)), due, wanted)]
+
+    with torch.no_grad():
+        graph = make_fx(step, tracing_mode="fake")(*leaves)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return graph
+
+
+def _first(run: Callable[..., Iterable[Tensor]]) -> Callable[..., Tensor]:
+    return lambda *leaves: next(iter(run(*leaves)))
+
+
+def _due(number: int, k: int, first: int) -> bool:
+    return number >= first and (number - first) % k == 0

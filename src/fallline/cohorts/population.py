@@ -1,0 +1,224 @@
+"""A cohort in training as one program: all members' tensors stacked, stepped and measured together."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from fallline.cohorts.captured import Captured
+from fallline.cohorts.draws import Draws
+from fallline.cohorts.layout import Layout
+from fallline.cohorts.measuring import Measuring
+from fallline.cohorts.one import One, State
+from fallline.cohorts.program import Program, Tensors
+from fallline.cohorts.rates import Rates
+from fallline.cohorts.settings import Settings
+from fallline.cohorts.slices import kinds_of_parameters
+from fallline.executors.kernels import Backend
+from fallline.problems.objective import rows
+from fallline.problems.prepared import Prepared, initial_model
+from fallline.training import divergence
+from fallline.training.batches import Place
+from fallline.training.member import Member
+from fallline.training.outcome import Ending, Outcome
+from fallline.training.stopping import QUANTITY, EarlyStopping
+
+
+class Population:
+    """Members that share their problem's factors, batch size and order: every setting with every seed."""
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        problem: Prepared,
+        seed: int,
+        total: int,
+        losses_every: int | None,
+        backend: Backend,
+    ) -> None:
+        self.problem = problem
+        self.total = total
+        self.losses_every = losses_every
+        first = members[0]
+        settings = Settings(members)
+        models = [initial_model(problem, seed, index, first.factors).train() for index in settings.seeds]
+        self.model = models[0]
+        objective = problem.objective.under(first.factors)
+        slices = settings.slices(self.model, objective, next(problem.train_part.in_order()))
+        settings = settings.in_order_of(slices)
+        seeds = len(settings.seeds)
+        per_epoch = problem.train.steps(first.batch_size or 0)
+        self.ones = [
+            One(member, setting, place, _stopping(member, per_epoch))
+            for setting, row in enumerate(settings.members)
+            for place, member in enumerate(row)
+        ]
+        kinds = kinds_of_parameters(slices)
+        tensors = [dict(model.named_parameters()) | dict(model.named_buffers()) for model in models]
+        self.layout = Layout({name: x for name, x in tensors[0].items() if name in kinds}, kinds)
+        self.program = Program(self.model, objective, self.layout, slices, seeds)
+        stacked = {
+            name: _for_all(torch.stack([own[name].detach() for own in tensors]), len(settings.members))
+            for name in tensors[0]
+        }
+        self._constants = [[_for_all_seeds(group.values, seeds, problem.device) for group in s.groups] for s in slices]
+        weights = self.layout.flat({name: stacked[name] for name in self.layout.slots})
+        values = [[dict(own) for own in groups] for groups in self._constants]
+        self.tensors = Tensors(
+            weights=weights,
+            still={name: x.clone() for name, x in stacked.items() if name not in self.layout.slots},
+            state=self.program.initial_state(weights, values),
+            values=values,
+            t=torch.zeros((), dtype=torch.float64, device=problem.device),
+        )
+        self._captured = Captured(self.program, Draws(seed, settings.seeds, problem.device), backend)
+        self._measuring = Measuring(self.model, problem.objective, seeds)
+        self._rates = Rates(self.ones, (len(settings.members), seeds), total)
+        self._buffers = {name: name for name, _ in self.model.named_buffers()}
+        self._saved = _saved(self.model)
+        self.shape = len(settings.members), seeds
+        self.done = 0
+        self.samples = 0
+        self.place = Place()
+        self.losses: list[Tensor] = []
+        """The losses of the batches since the last evaluation, (settings, seeds) each."""
+
+    @property
+    def active(self) -> list[One]:
+        """The members that have not ended."""
+        return [one for one in self.ones if one.outcome is None]
+
+    def until(self, step: int) -> None:
+        """Say at which step the next evaluation comes."""
+        self._rates.look(self.done, step)
+
+    def step(self, batch: Any, place: Place) -> None:
+        """One update of all members, on a batch per seed which ends at a place in the data; nothing waits for the
+        device.
+        """
+        multipliers = self._rates.at(self.done)
+        if multipliers is not None:
+            self._scale(multipliers)
+        self.place = place
+        self.done += 1
+        self.samples += rows(batch_of_first_seed(batch))
+        self.tensors.t.fill_(self.done)
+        self.tensors.batch = batch
+        self.losses.append(self._captured.step(self.tensors, self.done))
+
+    def _scale(self, multipliers: Tensor) -> None:
+        for place, groups, constants in zip(self.program.places, self.tensors.values, self._constants, strict=True):
+            for values, constant in zip(groups, constants, strict=True):
+                if "lr" in constant:
+                    values["lr"] = constant["lr"] * multipliers[place].to(constant["lr"].device)
+
+    @torch.no_grad()
+    def evaluate(self, judged: bool = False) -> None:
+        """Record losses and metrics of every split for the members that have not ended, and end those that have
+        diverged or waited too long.
+        """
+        batch_losses = torch.stack(self.losses).double().cpu() if self.losses else None
+        weights = self.tensors.weights if self.done == 0 else self.program.evaluation_weights(self.tensors)
+        tensors = {**self.layout.views(weights), **self.tensors.still}
+        measured = {
+            f"{split}_{name}": value
+            for split, data in self.problem.evaluated.items()
+            for name, value in self._measuring(tensors, data).items()
+        }
+        finite = torch.stack([torch.isfinite(x).all(dim=-1) for x in self.tensors.weights]).all(dim=0).cpu()
+        for one in self.active:
+            at = one.setting, one.seed
+            own = None if batch_losses is None else batch_losses[:, *at]
+            row: dict[str, float] = {"step": self.done, "samples": self.samples}
+            row["batch_loss"] = math.nan if own is None else float(own.mean())
+            row |= {name: float(value[at]) for name, value in measured.items()}
+            self._keep(one, own)
+            one.curve.append(row)
+            one.outcome = self._ended(one, own, bool(finite[at]), judged, tensors)
+            if one.outcome is not None:
+                one.weights = self._weights(one, self.tensors.weights if one.outcome.diverged else weights)
+        self.losses = []
+
+    def _keep(self, one: One, losses: Tensor | None) -> None:
+        if losses is None or self.losses_every is None:
+            return
+        steps = range(self.done - len(losses) + 1, self.done + 1)
+        kept = zip(steps, losses.tolist(), strict=True)
+        one.curve.losses.update((step, loss) for step, loss in kept if step % self.losses_every == 0)
+
+    def _ended(
+        self, one: One, losses: Tensor | None, finite: bool, judged: bool, tensors: dict[str, Tensor]
+    ) -> Outcome | None:
+        broken = None if losses is None else divergence.of_batch_losses(losses, self.done)
+        if broken is None and not finite:
+            trained = {name: x[one.setting, one.seed] for name, x in self.layout.views(self.tensors.weights).items()}
+            broken = divergence.of_parameter(
+                next(name for name, x in trained.items() if not bool(torch.isfinite(x).all())), self.done
+            )
+        last = one.curve.last()
+        outcome = broken or divergence.of_training_loss(
+            last["train_loss"], one.curve["train_loss"][0], self.done, judged
+        )
+        if one.stopping is None or outcome is not None:
+            return outcome
+        cause = one.stopping.watch(self.done, last[QUANTITY], self._state(one, tensors))  # type: ignore[arg-type]
+        return None if cause is None else Outcome(Ending.STOPPED, self.done, cause)
+
+    @torch.no_grad()
+    def finish(self) -> None:
+        """Note that the budget is used up; every member's weights are those at its evaluation point, with early
+        stopping at that of its best evaluation.
+        """
+        weights = self.program.evaluation_weights(self.tensors) if self.done else self.tensors.weights
+        for one in self.active:
+            one.outcome = Outcome(Ending.FINISHED, self.done)
+            one.weights = self._weights(one, weights)
+        for one in self.ones:
+            assert one.outcome is not None
+            if one.stopping is not None and not one.outcome.diverged:
+                state = self._state(one, {**self.layout.views(self.tensors.weights), **self.tensors.still})
+                one.outcome = replace(one.outcome, restored=one.stopping.restore(state))  # type: ignore[arg-type]
+                one.weights = self._weights(one, self.tensors.weights)
+
+    def _state(self, one: One, tensors: dict[str, Tensor]) -> State:
+        own = {name: x[one.setting, one.seed] for name, x in tensors.items()}
+        return State(own, self._buffers, self._saved)
+
+    def _weights(self, one: One, weights: Sequence[Tensor]) -> dict[str, Tensor]:
+        state = self._state(one, {**self.layout.views(weights), **self.tensors.still}).state_dict()
+        return {name: x.detach().cpu().contiguous().clone() for name, x in state.items()}
+
+    def take(self, seconds: float) -> None:
+        """Share out the seconds that a step took."""
+        active = self.active
+        for one in active:
+            one.seconds += seconds / len(active)
+
+
+def batch_of_first_seed(batch: Any) -> Any:
+    """One seed's batch among those of all."""
+    return tree_map(lambda x: x[0] if isinstance(x, Tensor) else x, batch)
+
+
+def _stopping(member: Member, per_epoch: int) -> EarlyStopping | None:
+    patience = member.factors.get("patience")
+    return None if patience is None else EarlyStopping(patience * per_epoch)
+
+
+def _for_all(x: Tensor, settings: int) -> Tensor:
+    """A tensor per seed for every setting."""
+    return x.unsqueeze(0).expand(settings, *x.shape)
+
+
+def _for_all_seeds(values: Any, seeds: int, device: torch.device) -> dict[str, Tensor]:
+    return {name: x.to(device).unsqueeze(1).repeat(1, seeds) for name, x in values.items()}
+
+
+def _saved(model: torch.nn.Module) -> dict[str, str]:
+    """The names under which a model saves its tensors, and the first name of each."""
+    first = {id(x): name for name, x in (*model.named_parameters(), *model.named_buffers())}
+    return {name: first[id(x)] for name, x in model.state_dict(keep_vars=True).items() if isinstance(x, Tensor)}
