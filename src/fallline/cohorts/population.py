@@ -129,44 +129,55 @@ class Population:
             for split, data in self.problem.evaluated.items()
             for name, value in self._measuring(tensors, data).items()
         }
-        finite = torch.stack([torch.isfinite(x).all(dim=-1) for x in self.tensors.weights]).all(dim=0).cpu()
+        columns = {name: value.tolist() for name, value in measured.items()}
+        columns["batch_loss"] = _means(batch_losses, self.shape)
+        sound = self._sound(batch_losses)
         for one in self.active:
-            at = one.setting, one.seed
-            own = None if batch_losses is None else batch_losses[:, *at]
-            row: dict[str, float] = {"step": self.done, "samples": self.samples}
-            row["batch_loss"] = math.nan if own is None else float(own.mean())
-            row |= {name: float(value[at]) for name, value in measured.items()}
+            i, j = one.setting, one.seed
+            row = {"step": self.done, "samples": self.samples, "batch_loss": columns["batch_loss"][i][j]}
+            one.curve.append(row | {name: column[i][j] for name, column in columns.items()})
+            own = None if batch_losses is None else batch_losses[:, i, j]
             self._keep(one, own)
-            one.curve.append(row)
-            one.outcome = self._ended(one, own, bool(finite[at]), judged, tensors)
+            one.outcome = self._ended(one, own, sound[i][j], judged, tensors)
             if one.outcome is not None:
                 one.weights = self._weights(one, self.tensors.weights if one.outcome.diverged else weights)
         self.losses = []
 
+    def _sound(self, batch_losses: Tensor | None) -> list[list[bool]]:
+        """For every member whether all its batch losses and weights are finite."""
+        sound = torch.stack([torch.isfinite(x).all(dim=-1) for x in self.tensors.weights]).all(dim=0).cpu()
+        if batch_losses is not None:
+            sound &= torch.isfinite(batch_losses).all(dim=0)
+        told: list[list[bool]] = sound.tolist()
+        return told
+
     def _keep(self, one: One, losses: Tensor | None) -> None:
         if losses is None or self.losses_every is None:
             return
-        steps = range(self.done - len(losses) + 1, self.done + 1)
-        kept = zip(steps, losses.tolist(), strict=True)
-        one.curve.losses.update((step, loss) for step, loss in kept if step % self.losses_every == 0)
+        first = self.done - len(losses) + 1
+        skipped = -first % self.losses_every
+        steps = range(first + skipped, self.done + 1, self.losses_every)
+        one.curve.losses.update(zip(steps, losses[skipped :: self.losses_every].tolist(), strict=True))
 
     def _ended(
-        self, one: One, losses: Tensor | None, finite: bool, judged: bool, tensors: dict[str, Tensor]
+        self, one: One, losses: Tensor | None, sound: bool, judged: bool, tensors: dict[str, Tensor]
     ) -> Outcome | None:
-        broken = None if losses is None else divergence.of_batch_losses(losses, self.done)
-        if broken is None and not finite:
-            trained = {name: x[one.setting, one.seed] for name, x in self.layout.views(self.tensors.weights).items()}
-            broken = divergence.of_parameter(
-                next(name for name, x in trained.items() if not bool(torch.isfinite(x).all())), self.done
-            )
         last = one.curve.last()
-        outcome = broken or divergence.of_training_loss(
+        outcome = None if sound else self._broken(one, losses)
+        outcome = outcome or divergence.of_training_loss(
             last["train_loss"], one.curve["train_loss"][0], self.done, judged
         )
         if one.stopping is None or outcome is not None:
             return outcome
-        cause = one.stopping.watch(self.done, last[QUANTITY], self._state(one, tensors))  # type: ignore[arg-type]
+        cause = one.stopping.watch(self.done, last[QUANTITY], self._state(one, tensors))
         return None if cause is None else Outcome(Ending.STOPPED, self.done, cause)
+
+    def _broken(self, one: One, losses: Tensor | None) -> Outcome:
+        if losses is not None and (outcome := divergence.of_batch_losses(losses, self.done)):
+            return outcome
+        trained = {name: x[one.setting, one.seed] for name, x in self.layout.views(self.tensors.weights).items()}
+        broken = next(name for name, x in trained.items() if not bool(torch.isfinite(x).all()))
+        return divergence.of_parameter(broken, self.done)
 
     @torch.no_grad()
     def finish(self) -> None:
@@ -181,7 +192,7 @@ class Population:
             assert one.outcome is not None
             if one.stopping is not None and not one.outcome.diverged:
                 state = self._state(one, {**self.layout.views(self.tensors.weights), **self.tensors.still})
-                one.outcome = replace(one.outcome, restored=one.stopping.restore(state))  # type: ignore[arg-type]
+                one.outcome = replace(one.outcome, restored=one.stopping.restore(state))
                 one.weights = self._weights(one, self.tensors.weights)
 
     def _state(self, one: One, tensors: dict[str, Tensor]) -> State:
@@ -197,6 +208,12 @@ class Population:
         active = self.active
         for one in active:
             one.seconds += seconds / len(active)
+
+
+def _means(losses: Tensor | None, shape: tuple[int, int]) -> list[list[float]]:
+    means = torch.full(shape, math.nan) if losses is None else losses.mean(dim=0)
+    told: list[list[float]] = means.tolist()
+    return told
 
 
 def batch_of_first_seed(batch: Any) -> Any:

@@ -84,6 +84,7 @@ class Program:
         shared = {"batch": given.batch, "uniform": given.uniform, "noise": given.noise}
         gradients, still, losses = over_members(self._backward(wanted), self.seeds)((views, given.still), shared)
         flat = self.layout.flat(gradients)
+        before: Tensor = losses
         updates = []
         for number, place in enumerate(self.places):
             own = {
@@ -105,7 +106,7 @@ class Program:
         for name, x in given.still.items():
             if still[name] is not x:
                 x.copy_(still[name])
-        return losses
+        return before
 
     def evaluation_weights(self, given: Tensors) -> list[Tensor]:
         """The weights to evaluate every member with; those that are trained where no rule has others."""

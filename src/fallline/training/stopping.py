@@ -1,13 +1,23 @@
 """Early stopping: the best weights so far, and when to wait no longer."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
 QUANTITY = "validation_loss"
+
+
+class Stateful(Protocol):
+    """A model, or what has tensors by name as one has."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any], /) -> Any: ...
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]: ...
 
 
 @dataclass
@@ -23,7 +33,7 @@ class EarlyStopping:
     best: dict[str, Any] = field(default_factory=dict)
     """The model's state with the buffers that it does not save."""
 
-    def watch(self, step: int, loss: float, model: nn.Module) -> str | None:
+    def watch(self, step: int, loss: float, model: Stateful) -> str | None:
         """Note an evaluation; the cause to stop, or None."""
         if not self.best or loss < self.loss or math.isnan(self.loss):
             self.step, self.loss, self.best = step, loss, copied({**dict(model.named_buffers()), **model.state_dict()})
@@ -31,7 +41,7 @@ class EarlyStopping:
             return None
         return f"the validation loss of step {self.step}, {self.loss:.4g}, was not undercut in {step - self.step} steps"
 
-    def restore(self, model: nn.Module) -> int:
+    def restore(self, model: Stateful) -> int:
         """Put the best weights back; their step."""
         own = model.state_dict().keys()
         model.load_state_dict({name: self.best[name] for name in own})
