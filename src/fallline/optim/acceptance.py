@@ -105,6 +105,12 @@ def check_parameters(rule: Rule, groups: Sequence[Mapping[str, Any]], executor: 
                 f"{called(groups, number, i)} is sharded, and executor='compiled' takes whole tensors. "
                 "Choose executor='auto'."
             )
+        if not rule.sharded and sharded(p):
+            raise InputError(
+                f"{called(groups, number, i)} is sharded, and {type(rule.core()).__name__} needs whole matrices. "
+                "Choose a rule that takes parts, as all others of fallline.rules do, or replicate the model with "
+                "DistributedDataParallel."
+            )
         if p.dim() not in rule.ranks:
             name = type(rule.core()).__name__
             raise InputError(

@@ -55,6 +55,8 @@ class Rule:
     """Whether torch's state holds the count of updates as `step`; `int` where it is a Python number there."""
     sparse: ClassVar[bool] = False
     """Whether the rows that a sparse gradient names may be stepped alone, the others left as they are."""
+    sharded: ClassVar[bool] = True
+    """Whether the formula takes a parameter that lies in parts on several processes (DTensor, as FSDP2 makes)."""
     refuses: ClassVar[Mapping[str, str]] = {}
     """The wrappers, by name, that can stand around this rule at no depth, and why: a sentence for the user."""
     penalty: ClassVar[str | None] = None
