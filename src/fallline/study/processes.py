@@ -5,7 +5,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -70,11 +70,10 @@ class _Worker:
         self.connection.send_bytes(cloudpickle.dumps(number))
 
     def listen(self) -> Any:
-        try:
+        with suppress(EOFError, OSError):
             if self.connection.poll():
                 return cloudpickle.loads(self.connection.recv_bytes())
-        except (EOFError, OSError):
-            self.process.join(1)
+        self.process.join(1)
         doing = f" while it trained {told(self.cohort)}" if self.cohort else ""
         raise MachineError(
             f"A worker process was ended from outside ({_ending(self.process.exitcode)}){doing}. "
