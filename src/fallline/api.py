@@ -154,7 +154,8 @@ def compare(
     norms, update ratios, dead and saturated units at every evaluation, "all" noise scale and sharpness too.
     `evaluate_every` adds evaluations, `losses_every` keeps the mini-batch loss of every so many-th step in each curve's
     `losses`, which costs nothing. `store` is a folder: one that holds this study is continued; the default is a new
-    folder under `runs/`.
+    folder under `runs/`. `runner` "loop" trains in this process, where torch uses `threads`; "processes" trains in
+    as many worker processes, one thread each: as many as there are cores by default.
 
     Raises InputError for bad input before anything is trained.
 

@@ -62,14 +62,25 @@ def _is_imported(value: Any, owner: Any) -> bool:
 
 
 def _module(place: str) -> ModuleType:
-    return _file_module(Path(place)) if place.endswith(".py") else _package_module(place)
+    return import_file(Path(place)) if place.endswith(".py") else _package_module(place)
 
 
-def _file_module(path: Path) -> ModuleType:
+def imported_files() -> list[str]:
+    """The files of modules that were imported by path, so that another process can import them too."""
+    files = [(name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items())]
+    return [file for name, file in files if file is not None and name == _module_name(Path(file))]
+
+
+def _module_name(path: Path) -> str:
+    return f"{path.stem}_{blake2b(str(path).encode(), digest_size=4).hexdigest()}"
+
+
+def import_file(path: Path) -> ModuleType:
+    """The module of a file, imported once. Raises InputError where there is no such file, or it fails."""
     if not path.is_file():
         raise InputError(f"There is no file {path} (looked in {Path.cwd()}).")
     path = path.resolve()
-    module_name = f"{path.stem}_{blake2b(str(path).encode(), digest_size=4).hexdigest()}"
+    module_name = _module_name(path)
     if module_name in sys.modules:
         return sys.modules[module_name]
     spec = importlib.util.spec_from_file_location(module_name, path)

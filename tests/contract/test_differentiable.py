@@ -162,7 +162,7 @@ def test_a_leaf_is_refused_before_anything_is_changed() -> None:
     ],
 )
 def test_fast_ways_are_refused(given: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=f"In parameter group 0: {message}"):
+    with pytest.raises(InputError, match=f"^{message}"):
         optim.Adam([torch.tensor([1.0])], differentiable=True, **given)
 
 

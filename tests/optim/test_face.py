@@ -67,7 +67,7 @@ def test_fields_that_torch_lacks_are_keywords() -> None:
 
 
 def test_unknown_keyword_names_the_face_and_what_it_takes() -> None:
-    with pytest.raises(TypeError, match=r"Adam: .*'learning_rate'; it takes \(params, lr="):
+    with pytest.raises(TypeError, match=r"Adam: 'learning_rate' is no .* Did you mean 'lr'\? It takes \(params, lr="):
         optim.Adam([weight()], learning_rate=0.1)
 
 

@@ -95,9 +95,11 @@ def test_groups_that_schedulers_have_written_make_a_new_optimizer() -> None:
 
 
 @pytest.mark.parametrize("lr", [-0.1, math.inf, math.nan, True, "0.1"])
-def test_bad_value_names_the_group(lr: Any) -> None:
-    with pytest.raises(InputError, match=r"In parameter group 0: Adam: lr must be a finite number"):
+def test_bad_value_is_refused_and_names_the_group_where_one_holds_it(lr: Any) -> None:
+    with pytest.raises(InputError, match=r"^Adam: lr must be a finite number"):
         optim.Adam([weight(1.0)], lr=lr)
+    with pytest.raises(InputError, match=r"^In parameter group 1: Adam: lr must be a finite number"):
+        optim.Adam([{"params": [weight(1.0)]}, {"params": [weight(1.0)], "lr": lr}])
 
 
 @pytest.mark.parametrize("betas", [0.9, (0.9,), (0.9, 0.99, 0.999), None])
@@ -108,8 +110,59 @@ def test_betas_are_two_numbers(betas: Any) -> None:
 
 @pytest.mark.parametrize("decay", [-1.0, math.nan, "0.1"])
 def test_bad_decay_is_refused(decay: Any) -> None:
-    with pytest.raises(InputError, match="weight_decay must be"):
+    with pytest.raises(InputError, match="^SGD: weight_decay must be"):
         optim.SGD([weight(1.0)], lr=0.1, weight_decay=decay)
+    with pytest.raises(InputError, match="^In parameter group 0: SGD: weight_decay must be"):
+        optim.SGD([{"params": [weight(1.0)], "weight_decay": decay}], lr=0.1)
+
+
+def test_arguments_that_are_swapped_or_no_parameters_are_refused() -> None:
+    model = torch.nn.Linear(2, 1)
+    said = r"parameters come first and the rule second: Optimizer\(model\.parameters\(\), SGD\(\.\.\.\)\)\.$"
+    with pytest.raises(InputError, match=said):
+        Optimizer(SGD(), model.parameters())  # type: ignore[arg-type]
+    for made in (lambda: Optimizer(model, SGD()), lambda: optim.SGD(model)):
+        with pytest.raises(InputError, match=r"got a model, Linear\. Give it model\.parameters\(\)\."):
+            made()
+    with pytest.raises(InputError, match=r"needs a rule, .* got \[Parameter float64\[1000\]\]\.$"):
+        Optimizer([weight(1.0)], [torch.nn.Parameter(torch.zeros(1000))])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", ["a", 1.5, None, True])
+def test_a_seed_is_a_whole_number(seed: Any) -> None:
+    for made in (lambda: Optimizer([weight(1.0)], SGD(), seed=seed), lambda: optim.SGD([weight(1.0)], seed=seed)):
+        with pytest.raises(InputError, match="seed must be a whole number; got"):
+            made()
+
+
+def test_a_group_without_parameters_is_refused() -> None:
+    with pytest.raises(InputError, match=r"In parameter group 0: It has no 'params'; it holds lr\. Write \{'params'"):
+        Optimizer([{"lr": 0.1}], SGD())
+    optimizer = Optimizer([weight(1.0)], SGD())
+    for group in ({"momentum": 0.5}, {}, [weight(1.0)]):
+        with pytest.raises(
+            InputError, match=r"In parameter group 1: (It has no|A parameter group is a dict with) 'params'"
+        ):
+            optimizer.add_param_group(group)  # type: ignore[arg-type]
+
+
+@EXECUTORS
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("lr", "x"), ("lr", None), ("lr", torch.ones(2)), ("betas", ("x", 0.9)), ("weight_decay", "0.1"), ("eps", [1e-8])],
+)
+def test_what_is_no_number_is_refused_at_the_step(executor: str, early: bool, key: str, value: Any) -> None:
+    p = weight(1.0)
+    optimizer = optim.Adam([p], executor=executor)
+    if not early:
+        step_with(optimizer, (p, [1.0]))
+    before = p.item()
+    optimizer.param_groups[0][key] = value
+    name = "beta1" if key == "betas" else key
+    with pytest.raises(InputError, match=f"^{name} must be a number; a parameter group holds "):
+        step_with(optimizer, (p, [1.0]))
+    assert p.item() == before
 
 
 def test_class_of_a_rule_and_unknown_executor_are_refused() -> None:

@@ -95,8 +95,8 @@ def test_every_namesake_exchanges_state(entries):
 def test_refused_wrappers_come_with_the_reason_once(entries):
     assert list(entries["muon"]["refused_wrappers"]) == ["centralise"]
     assert facts(entries["average"])["refuses"] == (
-        "Cautious, DecoupledDecay, IndependentDecay, L1 cannot stand around Average: the average would not know what "
-        "it adds to a step. Write Average around it."
+        "Cautious, DecoupledDecay, IndependentDecay, L1, Lookahead cannot stand around Average: the average would not "
+        "know what it does to a step. Write Average around it."
     )
     assert entries["adam"]["refused_wrappers"] == {}
 

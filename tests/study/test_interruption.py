@@ -9,8 +9,7 @@ import torch
 
 import fallline as fl
 from fallline.errors import InputError
-from fallline.study import read_results
-from fallline.study.run import Silent
+from fallline.study import Silent, read_results
 from tests.signals import heed_interrupts
 from tests.study.studies import compare, curves, same
 

@@ -9,8 +9,22 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from fallline.errors import InputError
 from fallline.optim import Optimizer
-from fallline.rules import SGD, Adam, AdamW, Now, Rule, State
-from fallline.wrappers import L1, L2, Average, Clip, DecoupledDecay, Maximize, Noise, Route, Wrapper
+from fallline.rules import ASGD, SGD, Adam, AdamW, Now, Rule, ScheduleFreeAdamW, ScheduleFreeSGD, State
+from fallline.wrappers import (
+    L1,
+    L2,
+    Average,
+    Cautious,
+    Centralise,
+    Clip,
+    DecoupledDecay,
+    IndependentDecay,
+    Lookahead,
+    Maximize,
+    Noise,
+    Route,
+    Wrapper,
+)
 
 
 @dataclass(frozen=True)
@@ -191,3 +205,39 @@ def test_what_cannot_be_nested_is_refused_through_other_wrappers_and_routes() ->
     with pytest.raises(InputError, match=r"L1 cannot stand around Route: .* Write Average around it\."):
         L1(Clip(Route(SGD(), others=inside), norm=1.0))
     assert Average(L1(SGD())).penalties() == ("l1.strength",)
+
+
+TWO_SEQUENCES = pytest.mark.parametrize(
+    "rule", [ScheduleFreeSGD(lr=0.1, momentum=0.6), ScheduleFreeAdamW(lr=0.1), ASGD(lr=0.1, t0=1.0)]
+)
+
+
+@TWO_SEQUENCES
+@pytest.mark.parametrize("wrapper", [Cautious, DecoupledDecay, IndependentDecay, L1, Lookahead])
+def test_what_changes_the_step_cannot_stand_around_a_rule_that_keeps_its_own_average(wrapper: Any, rule: Rule) -> None:
+    with pytest.raises(InputError, match=f"{wrapper.__name__} cannot stand around {type(rule).__name__}: .*Average"):
+        wrapper(Clip(rule, norm=1.0))
+
+
+@pytest.mark.parametrize(
+    "wrapper",
+    [L2, Maximize, Centralise, Noise, lambda rule: Clip(rule, value=0.3), lambda rule: rule],
+    ids=["L2", "Maximize", "Centralise", "Noise", "Clip", "alone"],
+)
+@pytest.mark.parametrize("rule", [ScheduleFreeSGD(lr=0.1, momentum=0.6), ScheduleFreeAdamW(lr=0.1)])
+def test_around_schedule_free_rules_the_point_stays_the_average_of_z(wrapper: Any, rule: Rule) -> None:
+    p = torch.tensor([[1.0, -2.0], [0.5, 3.0]], requires_grad=True)
+    optimizer = Optimizer([p], wrapper(rule))
+    iterates = []
+    for step in range(6):
+        p.grad = (p - step).detach()
+        optimizer.step()
+        iterates.append(optimizer.state[p]["z"].clone())
+    with optimizer.evaluating():
+        assert torch.allclose(p, torch.stack(iterates).mean(0), rtol=1e-12)
+
+
+def test_an_average_knows_all_that_is_done_to_the_weights() -> None:
+    with pytest.raises(InputError, match="Lookahead cannot stand around Average: .* Write Average around it"):
+        Lookahead(Average(SGD()))
+    assert Average(Lookahead(SGD())).decay == 0.999

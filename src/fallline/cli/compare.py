@@ -61,9 +61,13 @@ def compare(
     diagnostics: Annotated[
         str, typer.Option(metavar="none|layers|all", help="What is recorded of gradients, updates and units.")
     ] = "none",
-    runner: Annotated[str, typer.Option(metavar="auto|loop", help="How members are trained.")] = "auto",
+    runner: Annotated[
+        str, typer.Option(metavar="auto|loop|processes", help="How members are trained: processes uses every core.")
+    ] = "auto",
     device: Annotated[str, typer.Option(metavar="D", help="cpu, cuda, cuda:1, ...")] = "cpu",
-    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads that torch uses.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads that torch uses, or how many processes.")
+    ] = None,
     data_dir: DataDir = None,
     store: Annotated[
         Path | None,

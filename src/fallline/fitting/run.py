@@ -13,8 +13,9 @@ from fallline.fitting.watcher import FitWatcher, Silent
 from fallline.randomness import forked, seed_global
 from fallline.study import Record, Study
 from fallline.study.environment import changes
+from fallline.study.loop import threads
 from fallline.study.record import describe
-from fallline.study.run import refuse_another, refuse_changes, threads
+from fallline.study.run import refuse_another, refuse_changes
 from fallline.training.batches import batches
 from fallline.training.checkpoint import read_checkpoint
 from fallline.training.cohort import advance

@@ -1,18 +1,14 @@
 """The torch.optim face: `fallline.optim.Adam(model.parameters(), lr=1e-3)`, and `Optimizer` for any rule."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fallline import rules as _rules
 from fallline.optim.face import face as face
 from fallline.optim.optimizer import Optimizer as Optimizer
+from fallline.optim.spelling import absent as _absent
 from fallline.optim.weights import every_parameter as every_parameter
 from fallline.optim.weights import is_weight as is_weight
 from fallline.optim.weights import weights_only as weights_only
-
-if TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any: ...
-
 
 _faces = {
     name: face(rule)
@@ -21,3 +17,7 @@ _faces = {
 }
 globals().update(_faces)
 __all__ = ["Optimizer", "every_parameter", "face", "is_weight", "weights_only", *_faces]
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(_absent(name, __all__))

@@ -1,11 +1,13 @@
 """What a parameter group must be: checked when it is added, so that nothing is refused in the middle of a training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from fallline.errors import InputError
+from fallline.errors import InputError, shown
 from fallline.optim.names import called
 from fallline.rules import Rule
 from fallline.suggestions import unknown
@@ -16,6 +18,44 @@ MANNER_KEYS = ("foreach", "fused", "capturable", "differentiable")
 """What they hold of the way that steps are run."""
 SCHEDULERS_KEYS = ("initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", "swa_lr")
 """What schedulers note in groups."""
+
+
+@contextmanager
+def in_group(number: int) -> Iterator[None]:
+    """Say in errors which group it is that holds what is wrong."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"In parameter group {number}: {error}") from None
+
+
+def check_arguments(optimizer: str, params: Any, rule: Any, seed: Any) -> None:
+    """Refuse what an optimizer cannot be made of: arguments that are swapped, a model in place of its parameters."""
+    if isinstance(params, Rule):
+        raise InputError(
+            "The parameters come first and the rule second: "
+            f"Optimizer(model.parameters(), {type(params).__name__}(...))."
+        )
+    if isinstance(params, nn.Module):
+        raise InputError(
+            f"{optimizer} needs parameters, and got a model, {type(params).__name__}. Give it model.parameters()."
+        )
+    if not isinstance(rule, Rule):
+        called = " A class of rules must be called first." if isinstance(rule, type) else ""
+        raise InputError(f"{optimizer} needs a rule, such as fl.rules.Adam(lr=1e-3); got {shown(rule)}.{called}")
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise InputError(f"seed must be a whole number; got {shown(seed)}.")
+
+
+def check_group(group: Any) -> None:
+    """Refuse what is no parameter group."""
+    if not isinstance(group, dict):
+        raise InputError(f"A parameter group is a dict with 'params'; got {shown(group)}.")
+    if "params" not in group:
+        raise InputError(
+            f"It has no 'params'; it holds {', '.join(map(str, group)) or 'nothing'}. "
+            "Write {'params': layer.parameters(), 'lr': 0.1}."
+        )
 
 
 def check_keys(group: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
@@ -64,6 +104,12 @@ def check_parameters(rule: Rule, groups: Sequence[Mapping[str, Any]], executor: 
             raise InputError(
                 f"{called(groups, number, i)} is sharded, and executor='compiled' takes whole tensors. "
                 "Choose executor='auto'."
+            )
+        if not rule.sharded and sharded(p):
+            raise InputError(
+                f"{called(groups, number, i)} is sharded, and {type(rule.core()).__name__} needs whole matrices. "
+                "Choose a rule that takes parts, as all others of fallline.rules do, or replicate the model with "
+                "DistributedDataParallel."
             )
         if p.dim() not in rule.ranks:
             name = type(rule.core()).__name__

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from fallline.errors import InputError
+from fallline.optim.batch_norm import statistics_unmoved
 from fallline.optim.gathering import Seat
 
 
@@ -18,7 +19,8 @@ def gradient_elsewhere(
 ) -> list[Tensor]:
     """The gradients of a closure's loss with some parameters moved to `points`, (position, weights) pairs.
 
-    All weights and gradients are put back afterwards, also where the closure fails.
+    All weights and gradients are put back afterwards, also where the closure fails, and so are BatchNorm's running
+    statistics: they are of the weights that are trained, and each batch counts once.
     """
     if torch.is_grad_enabled():
         raise InputError("differentiable=True does not go through a further gradient, which this rule asks for.")
@@ -29,7 +31,7 @@ def gradient_elsewhere(
         for position, x in points:
             seat = seats[position]
             seat.p.copy_(seat.view.kept(seat.p, x))
-        with torch.enable_grad():
+        with torch.enable_grad(), statistics_unmoved():
             closure()
         return [_found(seats[position]) for position, _ in points]
     finally:

@@ -5,8 +5,10 @@ from typing import Any
 
 import torch
 
+from fallline.optim.acceptance import check_arguments
 from fallline.optim.groups import group_values
 from fallline.optim.optimizer import Optimizer
+from fallline.optim.spelling import keyword_of_face
 from fallline.rules import Rule
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
@@ -36,6 +38,9 @@ def face(rule: type[Rule]) -> type[Optimizer]:
     signature = inspect.Signature(parameters)
 
     def __init__(self: Optimizer, *args: Any, **kwargs: Any) -> None:
+        for name in kwargs:
+            if name not in signature.parameters:
+                raise TypeError(keyword_of_face(rule, name, signature))
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -43,6 +48,7 @@ def face(rule: type[Rule]) -> type[Optimizer]:
         bound.apply_defaults()
         values = dict(bound.arguments)
         params, executor, seed = values.pop("params"), values.pop("executor"), values.pop("seed")
+        check_arguments(rule.__name__, params, rule(), seed)
         self._begin(params, rule(), values, executor, seed)
 
     def state_dict(self: Optimizer) -> dict[str, Any]:

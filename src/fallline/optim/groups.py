@@ -7,17 +7,19 @@ own fields.
 import inspect
 import typing
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fallline.errors import InputError
+from fallline.errors import InputError, shown
 from fallline.rules import Rule
-from fallline.rules.kinds import Kind
+from fallline.rules.kinds import Kind, kinds_of
 from fallline.wrappers import L2, DecoupledDecay, Maximize
 from fallline.wrappers.route import branches
 
+_DECAY = kinds_of(L2)["weight_decay"]
 ROUTE = "route"
 """The key in a group that says which branch of a rule that routes it belongs to."""
 
@@ -73,8 +75,12 @@ def rule_of(
     wrapper = DecoupledDecay if group.get("decoupled_weight_decay") else L2
     if checked:
         rule = template.replace(own)
+        kinds_of(wrapper)["weight_decay"].checked(type(template).__name__, "weight_decay", decay)
         rule = wrapper(rule, decay) if decay else rule
         return Maximize(rule) if group.get("maximize") else rule
+    for name, value in {**own, "weight_decay": decay}.items() if decay else own.items():
+        if (kind := kinds.get(name, _DECAY)).is_float and not _fits(value, kind):
+            raise InputError(f"{name} must be a number; a parameter group holds {shown(value)}.")
     # Wrapped before the values come, which nobody checks again.
     wrapped = wrapper(template) if decay else template
     wrapped = Maximize(wrapped) if group.get("maximize") else wrapped
@@ -85,6 +91,12 @@ def _grouped(values: Mapping[str, Any], key: str, fields: tuple[str, ...]) -> di
     together = {fields[0]: (key, tuple(values[field] for field in fields))}
     renamed = (together.get(name, (name, value)) for name, value in values.items() if name not in fields[1:])
     return dict(renamed)
+
+
+def _fits(value: Any, kind: Kind) -> bool:
+    """Whether a value that nobody checked when it was written can be computed with at all."""
+    single = isinstance(value, Tensor) and value.dim() == 0
+    return isinstance(value, Real) or single or (value is None and kind.optional)
 
 
 def _is_tuple(kind: Kind) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fallline.errors import InputError
 from fallline.optim.acceptance import MANNER_KEYS, SCHEDULERS_KEYS, TORCHS_WRAPPERS
-from fallline.optim.names import called
+from fallline.optim.names import called, unwrapped
 from fallline.optim.views import first_state
 from fallline.rules import Rule
 
@@ -139,7 +139,10 @@ def _check_keys(number: int, saved: Mapping[str, Any], known: Collection[str]) -
 
 
 def _check_names(number: int, ours: Sequence[str] | None, saved: Sequence[str] | None) -> None:
-    if ours is None or saved is None or list(ours) == list(saved):
+    if ours is None or saved is None:
+        return
+    ours, saved = unwrapped(ours), unwrapped(saved)
+    if list(ours) == list(saved):
         return
     here, there = _differing(ours, saved)
     if sorted(ours) == sorted(saved):

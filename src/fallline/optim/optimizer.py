@@ -10,7 +10,14 @@ from torch import Tensor, nn
 
 from fallline.errors import InputError
 from fallline.executors import Compiled, Executor, Surroundings, foreach, in_place, reference
-from fallline.optim.acceptance import check_keys, check_manner, check_parameters
+from fallline.optim.acceptance import (
+    check_arguments,
+    check_group,
+    check_keys,
+    check_manner,
+    check_parameters,
+    in_group,
+)
 from fallline.optim.automatic import chosen
 from fallline.optim.counting import fewest_steps, saved_steps
 from fallline.optim.differentiable import differentiable
@@ -23,6 +30,7 @@ from fallline.optim.loading import check_packed, loaded_groups, loaded_state
 from fallline.optim.native import Native
 from fallline.optim.noise import keyed_noise
 from fallline.optim.routing import every_key, keys_of, shared_defaults, split
+from fallline.optim.spelling import for_rules_alone
 from fallline.rules import Rule
 from fallline.suggestions import unknown
 
@@ -52,19 +60,18 @@ class Optimizer(torch.optim.Optimizer):
 
     _absent_is_zero = False
 
+    @for_rules_alone
     def __init__(
         self, params: Any, rule: Rule, *, executor: str = "auto", seed: int = 0, differentiable: bool = False
     ) -> None:
-        if not isinstance(rule, Rule):
-            raise InputError(
-                f"Optimizer needs a rule, such as fl.rules.Adam(lr=1e-3); got {rule!r}. "
-                "A class of rules must be called first."
-            )
+        check_arguments("Optimizer", params, rule, seed)
         self._begin(params, rule, shared_defaults(rule) | {"differentiable": differentiable}, executor, seed)
 
     def _begin(self, params: Any, rule: Rule, defaults: dict[str, Any], executor: str, seed: int) -> None:
         if executor not in ("auto", *EXECUTORS):
             raise InputError(unknown(executor, ["auto", *EXECUTORS], "executor"))
+        check_manner(defaults, defaults, executor)
+        rule_of(rule, defaults, self._absent_is_zero, checked=True)
         self.rule = rule
         self.executor = executor
         self.seed = seed
@@ -81,21 +88,19 @@ class Optimizer(torch.optim.Optimizer):
         there = len(self.param_groups)
         self._chosen = None
         try:
-            for group in split(self.rule, param_group, self.defaults):
-                self._add(group)
-        except Exception as error:
+            with in_group(there):
+                check_group(param_group)
+                groups = split(self.rule, param_group, self.defaults)
+                for group in groups:
+                    check_keys(group, keys_of(self.rule, group, self.defaults))
+                    check_manner({**self.defaults, **group}, self.defaults, self.executor)
+                    self._rule({**self.defaults, **group}, checked=True)
+            for group in groups:
+                super().add_param_group(group)
+                check_parameters(self._rule(self.param_groups[-1]), self.param_groups, self.executor)
+        except Exception:
             del self.param_groups[there:]
-            if isinstance(error, InputError):
-                raise InputError(f"In parameter group {there}: {error}") from None
             raise
-
-    def _add(self, group: Any) -> None:
-        if isinstance(group, dict):
-            check_keys(group, keys_of(self.rule, group, self.defaults))
-            check_manner({**self.defaults, **group}, self.defaults, self.executor)
-            self._rule({**self.defaults, **group}, checked=True)
-        super().add_param_group(group)
-        check_parameters(self._rule(self.param_groups[-1]), self.param_groups, self.executor)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; a closure computes the loss, which is returned."""
@@ -106,7 +111,7 @@ class Optimizer(torch.optim.Optimizer):
         self._follow_parameters()
         how = self._how()
         if isinstance(how, Native) and how.takes(self.param_groups):
-            how.step(self.param_groups, self.state)
+            self._natively(how)
             self._steps = None
             return loss
         execute = EXECUTORS["foreach" if isinstance(how, Native) else how]
@@ -130,6 +135,15 @@ class Optimizer(torch.optim.Optimizer):
                 follow(self.param_groups, [self._rule(group) for group in self.param_groups], self.state)
             self._whereabouts = here
             self._chosen = None
+
+    def _natively(self, how: Native) -> None:
+        try:
+            how.step(self.param_groups, self.state)
+        except Exception:
+            # torch does not say which value of a group it cannot compute with; this does.
+            for group in self.param_groups:
+                self._rule(group)
+            raise
 
     def _how(self) -> Native | str:
         """Who makes the steps; "auto" chooses at the first."""
@@ -181,7 +195,10 @@ class Optimizer(torch.optim.Optimizer):
         steps = saved_steps(packed)
         saved = packed["param_groups"]
         groups = loaded_groups(self.param_groups, saved, every_key(self.rule, self.defaults), expected_keys(self.rule))
-        rules = [self._rule({**ours, **theirs}) for ours, theirs in zip(self.param_groups, groups, strict=True)]
+        try:
+            rules = [self._rule({**ours, **theirs}) for ours, theirs in zip(self.param_groups, groups, strict=True)]
+        except InputError as error:
+            raise InputError(f"{error} It is of the saved state, which may be another optimizer's state.") from None
         state = loaded_state(self.param_groups, rules, saved, packed["state"])
         self.__setstate__({"state": state, "param_groups": groups, "_steps": steps})
         for post_hook in self._optimizer_load_state_dict_post_hooks.values():

@@ -32,6 +32,11 @@ class ASGD(Rule):
 
     search: ClassVar = {"lr": LogRange(1e-3, 10.0)}
     namesake: ClassVar = "ASGD"
+    refuses: ClassVar = dict.fromkeys(
+        ("cautious", "decoupled", "independent", "l1", "lookahead"),
+        "`ax`, which the model is evaluated with, would not know what it does to the step. Take SGD inside it, and put "
+        "Average around both.",
+    )
 
     def init(self, p: Tensor) -> State:
         return {"eta": number(p, self.lr), "mu": number(p, 1.0), "ax": p.clone()}

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Hashable, Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from torch import Tensor
 
@@ -10,6 +10,7 @@ from fallline.errors import InputError
 from fallline.rules.kinds import Kind, kinds_of
 from fallline.rules.now import Now
 from fallline.rules.ranges import LogRange
+from fallline.rules.spelling import check_keywords
 from fallline.suggestions import unknown
 
 State = dict[str, Tensor]
@@ -54,10 +55,18 @@ class Rule:
     """Whether torch's state holds the count of updates as `step`; `int` where it is a Python number there."""
     sparse: ClassVar[bool] = False
     """Whether the rows that a sparse gradient names may be stepped alone, the others left as they are."""
+    sharded: ClassVar[bool] = True
+    """Whether the formula takes a parameter that lies in parts on several processes (DTensor, as FSDP2 makes)."""
     refuses: ClassVar[Mapping[str, str]] = {}
     """The wrappers, by name, that can stand around this rule at no depth, and why: a sentence for the user."""
     penalty: ClassVar[str | None] = None
     """The field that penalises weights, which is 0 for parameters that are no weights (`optim.weights_only`)."""
+
+    if not TYPE_CHECKING:  # type checkers know from each class itself what it takes
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+            check_keywords(cls, kwargs)
+            return super().__new__(cls)
 
     def __post_init__(self) -> None:
         for name, kind in kinds_of(type(self)).items():

@@ -10,6 +10,7 @@ from fallline.rules.now import Now
 from fallline.rules.ranges import Decay, Finite, LogRange, Nonnegative
 from fallline.rules.rule import Rule, State
 from fallline.rules.schedule_free_sgd import (
+    STEP_CHANGED,
     Interpolation,
     WholeSteps,
     average_of,
@@ -43,6 +44,7 @@ class ScheduleFreeAdamW(Rule):
     search: ClassVar = {"lr": LogRange(1e-4, 1e-1)}
     torch_groups: ClassVar = {"betas": ("beta1", "beta2")}
     penalty: ClassVar = "weight_decay"
+    refuses: ClassVar = STEP_CHANGED
 
     def init(self, p: Tensor) -> State:
         return {

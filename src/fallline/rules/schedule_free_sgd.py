@@ -12,6 +12,12 @@ from fallline.rules.rule import Rule, State
 
 Interpolation = Annotated[float, Range(low=0.0, high=1.0, low_open=True)]
 WholeSteps = Annotated[int, Range(low=0)]
+STEP_CHANGED = dict.fromkeys(
+    ("cautious", "decoupled", "independent", "l1", "lookahead"),
+    "what it does to the step would not reach z, and the weights to evaluate with would no longer be the average of "
+    "all z. Change the gradient instead: weight_decay or L2 for decay, Average for an average that fades.",
+)
+"""The wrappers that change a step behind the back of a rule with two sequences of weights."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class ScheduleFreeSGD(Rule):
 
     search: ClassVar = {"lr": LogRange(1e-2, 10.0)}
     penalty: ClassVar = "weight_decay"
+    refuses: ClassVar = STEP_CHANGED
 
     def init(self, p: Tensor) -> State:
         return {"z": p.clone(), "weight_sum": number(p, 0.0), "lr_max": number(p, 0.0)}

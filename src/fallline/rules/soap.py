@@ -45,6 +45,7 @@ class SOAP(Rule):
     search: ClassVar = {"lr": LogRange(1e-4, 1e-1)}
     torch_groups: ClassVar = {"betas": ("beta1", "beta2")}
     penalty: ClassVar = "weight_decay"
+    sharded: ClassVar = False
     refuses: ClassVar = {
         "centralise": "it takes one direction out of every gradient, where nothing but rounding is left to normalise."
     }

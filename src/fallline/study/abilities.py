@@ -37,8 +37,8 @@ def abilities(rule: Rule) -> dict[str, Any]:
         "ranks": [rule.ranks[0], rule.ranks[-1]],
         "complex": _answer(rule, _takes_complex),
         "sparse": _answer(rule, _takes_rows),
-        # Held by training in two processes; a matrix of which each process has some rows is not.
-        "sharded": {"holds": _acts_on(rule) != "matrix", "changed_by": []},
+        # Declared, and held by training in two processes: no single process can try it.
+        "sharded": {"holds": rule.sharded, "changed_by": []},
         "evaluated_elsewhere": _answer(rule, _evaluated_elsewhere),
         **{name: _answer(rule, partial(_asks, what)) for name, what in _QUESTIONS.items()},
     }

@@ -6,6 +6,7 @@ from textwrap import shorten
 from typing import Any
 
 import torch
+from loky import cpu_count
 from torch.utils.flop_counter import FlopCounterMode
 
 from fallline.arguments import whole
@@ -13,18 +14,22 @@ from fallline.errors import InputError, shown
 from fallline.problems import Prepared, initial_model
 from fallline.problems.objective import rows
 from fallline.randomness import forked
+from fallline.study.loop import loop
+from fallline.study.packing import unpackable
+from fallline.study.processes import processes
+from fallline.study.work import Runner
 from fallline.suggestions import unknown
 from fallline.training import Budget, Member
 
-RUNNERS = ("loop",)
+RUNNERS: Mapping[str, Runner] = {"loop": loop, "processes": processes}
 ONE_THREAD_BELOW = 20e6
 """Floating-point operations of a step below which one thread is faster than several."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Runner, device, threads and size of a study; `lengths` are the steps of a training by problem and batch size,
-    `reasons` says in words why.
+    """Runner, device, threads (of the runner processes: how many there are) and size of a study; `lengths` are the
+    steps of a training by problem and batch size, `reasons` says in words why.
     """
 
     runner: str
@@ -48,7 +53,7 @@ def make_plan(
     runner: str = "auto",
     threads: int | None = None,
 ) -> Plan:
-    """Choose how to train; raises InputError for a runner that does not exist."""
+    """Choose how to train; raises InputError for a runner that does not exist, or cannot train these members."""
     if runner not in ("auto", *RUNNERS):
         raise InputError(unknown(runner, ("auto", *RUNNERS), "runner"))
     if threads is not None:
@@ -59,13 +64,33 @@ def make_plan(
     }
     steps = sum(length[member.problem, member.batch_size] for member in members)
     lengths = tuple((name, size, total) for (name, size), total in length.items())
+    if runner == "processes":
+        threads, reasons = _processes(members, problems, device, threads)
+    else:
+        runner = "loop"
+        threads, reasons = _loop(members, problems, threads)
+    if any(problem.train.rows is None for problem in problems.values()):
+        reasons.append("members that share a seed advance together, so that each epoch of a DataLoader is read once")
+    return Plan(runner, str(device), threads, len(members), steps, lengths, tuple(reasons))
+
+
+def _loop(members: Sequence[Member], problems: Mapping[str, Prepared], threads: int | None) -> tuple[int, list[str]]:
     reasons = ["loop: members are trained one after another, each by its own optimizer (foreach executor)"]
     if threads is None:
         threads, reason = _threads(members, problems)
         reasons.append(reason)
-    if any(problem.train.rows is None for problem in problems.values()):
-        reasons.append("members that share a seed advance together, so that each epoch of a DataLoader is read once")
-    return Plan("loop", str(device), threads, len(members), steps, lengths, tuple(reasons))
+    return threads, reasons
+
+
+def _processes(
+    members: Sequence[Member], problems: Mapping[str, Prepared], device: torch.device, workers: int | None
+) -> tuple[int, list[str]]:
+    if device.type != "cpu":
+        raise InputError(f"The runner processes trains on the cores of the CPU; on {device} use the runner loop.")
+    if reason := unpackable(problems, members):
+        raise InputError(reason)
+    workers = cpu_count() if workers is None else workers
+    return workers, [f"processes: members are trained one after another in {workers} processes, one thread each"]
 
 
 def _threads(members: Sequence[Member], problems: Mapping[str, Prepared]) -> tuple[int, str]:

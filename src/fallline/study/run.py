@@ -1,60 +1,23 @@
-"""Running a study: members one after another, each written down as it ends."""
+"""Running a study: a runner trains its members, and each is written down as it ends."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
-
-import torch
+from typing import Any
 
 from fallline.errors import InputError
+from fallline.study.checkpoints import Checkpoints
 from fallline.study.differences import differences
 from fallline.study.environment import changes, moved
+from fallline.study.plan import RUNNERS
 from fallline.study.record import Record, describe, key
 from fallline.study.specification import Specification
 from fallline.study.store import Store
 from fallline.study.study import Study
+from fallline.study.watcher import Silent, Watcher
 from fallline.study.weights import keep_best, save_weights
-from fallline.training import Member, Trained, train_cohort
-
-
-@runtime_checkable
-class Watcher(Protocol):
-    """Somebody who wants to know how a study gets on."""
-
-    def begin(self, members: int, ended: Sequence[Record], steps: int) -> None:
-        """The study begins, or goes on: all members, those already ended, steps still to do."""
-
-    def advance(self, steps: int) -> None:
-        """Some steps were done by one member."""
-
-    def end(self, record: Record, steps_left: int) -> None:
-        """A member has ended; it left this many of its steps undone."""
-
-    def say(self, message: str) -> None:
-        """Something the user should know."""
-
-    def close(self) -> None:
-        """The run is over, whether it finished, failed or was interrupted."""
-
-
-class Silent:
-    """A watcher that does not care."""
-
-    def begin(self, members: int, ended: Sequence[Record], steps: int) -> None:
-        """Nothing."""
-
-    def advance(self, steps: int) -> None:
-        """Nothing."""
-
-    def end(self, record: Record, steps_left: int) -> None:
-        """Nothing."""
-
-    def say(self, message: str) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
+from fallline.study.work import Work
+from fallline.training import Member, Trained
 
 
 def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> list[Record]:
@@ -64,53 +27,59 @@ def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> lis
     folder of another study, MachineError where the machine failed.
     """
     watcher = watcher or Silent()
-    with Store.writer(folder) as store, threads(_begin(store, study, watcher)), closing(watcher):
+    with Store.writer(folder) as store, closing(watcher):
+        plan = _begin(store, study, watcher)
         records = store.records()
         missing = [member for member in study.members if key(describe(member)) not in records]
+        work = _work(study, store, plan, missing, watcher)
         watcher.begin(len(study.members), list(records.values()), sum(_steps(study, m) for m in missing))
         try:
-            for cohort in _cohorts(study, missing):
-                _train(store, study, cohort, records, watcher)
+            with closing(RUNNERS[plan["runner"]](work)) as ended:
+                for cohort in ended:
+                    _keep(store, study, work, cohort, records)
         except BaseException as error:
             error.add_note(
                 f"{len(records)} of {len(study.members)} members have ended and are kept. To go on, code and data "
                 f"unchanged: fallline resume {store.folder}"
             )
             raise
+        work.checkpoints.keep_only(())
     return [records[key(describe(member))] for member in study.members]
 
 
-def _train(store: Store, study: Study, cohort: Sequence[Member], records: dict[str, Record], watcher: Watcher) -> None:
-    prepared = study.problems[cohort[0].problem]
-    ticks = _Ticks(watcher, len(cohort))
-    try:
-        ended = train_cohort(cohort, prepared, study.budget, study.specification.seed, tick=ticks.advance)
-    except Exception as error:
-        error.add_note(f"This came up while training {' and '.join(map(_told, cohort))}.")
-        raise
-    for trained in ended:
-        record = _keep(store, trained)
-        records[record.key] = record
-        watcher.end(record, _steps(study, trained.member) - trained.outcome.step)
+def _work(study: Study, store: Store, plan: Mapping[str, Any], missing: Sequence[Member], watcher: Watcher) -> Work:
+    specification = study.specification
+    cohorts = list(_cohorts(study, missing))
+    checkpoints = Checkpoints.of_study(store.folder, specification.model_dump_json(), plan, study.environment)
+    checkpoints.keep_only(cohorts)
+    return Work(study.problems, study.budget, specification.seed, cohorts, int(plan["threads"]), checkpoints, watcher)
+
+
+def _keep(store: Store, study: Study, work: Work, cohort: Sequence[Trained], records: dict[str, Record]) -> None:
+    """Write down a cohort that has ended: its members are all in the store, or its checkpoint is still there."""
+    ended = [Record.of(trained) for trained in cohort]
+    for record, trained in zip(ended, cohort, strict=True):
+        save_weights(store.folder, record.key, trained.weights)
+    store.add(*ended)
+    members = [trained.member for trained in cohort]
+    work.checkpoints.of(members, work.watcher.say).remove()
+    records.update((record.key, record) for record in ended)
+    for record, member in zip(ended, members, strict=True):
+        work.watcher.end(record, _steps(study, member) - record.outcome.step)
     keep_best(store.folder, records.values(), study.specification.seeds)
 
 
-def _told(member: Member) -> str:
-    settings = ", ".join(f"{name}={value}" for name, value in member.hyperparameters.items())
-    return f"{member.optimizer} ({settings}), seed {member.seed}, on {member.problem}"
-
-
-def _begin(store: Store, study: Study, watcher: Watcher) -> int:
-    """Write down a new study, or make sure that it is the one begun here; the threads of its plan."""
+def _begin(store: Store, study: Study, watcher: Watcher) -> Mapping[str, Any]:
+    """Write down a new study, or make sure that it is the one begun here; its plan."""
     written = study.specification.model_dump_json()
     before = store.study()
     if before is None:
         store.begin(written, study.plan.to_json(), dict(study.environment))
-        return study.plan.threads
+        return study.plan.to_json()
     specification, plan, environment = before
     refuse_another(study, specification, store.folder)
     refuse_changes(study, environment, store.folder, watcher.say)
-    return int(plan["threads"])
+    return plan
 
 
 def refuse_another(study: Study, specification: str, folder: Path, noun: str = "study") -> None:
@@ -136,13 +105,6 @@ def refuse_changes(
         say(f"Other circumstances than when this {noun} began ({'; '.join(differing)}): the last bits may differ.")
 
 
-def _keep(store: Store, trained: Trained) -> Record:
-    record = Record.of(trained)
-    save_weights(store.folder, record.key, trained.weights)
-    store.add(record)
-    return record
-
-
 def _cohorts(study: Study, members: Sequence[Member]) -> Iterator[list[Member]]:
     """Members one by one; those that share a DataLoader's epochs together, so that each epoch is read once."""
     together: dict[Any, list[Member]] = {}
@@ -154,25 +116,3 @@ def _cohorts(study: Study, members: Sequence[Member]) -> Iterator[list[Member]]:
 
 def _steps(study: Study, member: Member) -> int:
     return study.budget.total_steps(study.problems[member.problem].train.steps(member.batch_size or 0))
-
-
-class _Ticks:
-    def __init__(self, watcher: Watcher, members: int) -> None:
-        self.watcher = watcher
-        self.members = members
-        self.before = 0
-
-    def advance(self, done: int) -> None:
-        self.watcher.advance((done - self.before) * self.members)
-        self.before = done
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads inside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

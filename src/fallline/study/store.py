@@ -109,32 +109,36 @@ class Store:
         row = rows[0] if rows else None
         return None if row is None else (row[0], json.loads(row[1]), json.loads(row[2]))
 
-    def add(self, record: Record) -> None:
-        """Write down a member that has ended, with all its curves, as one transaction."""
+    def add(self, *records: Record) -> None:
+        """Write down members that have ended, with all their curves, as one transaction."""
         with self._transaction():
-            self._connection.execute(
-                "INSERT INTO member VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    record.key,
-                    json.dumps(record.description),
-                    str(record.outcome.ending),
-                    record.outcome.step,
-                    record.outcome.cause,
-                    record.seconds,
-                    record.outcome.restored,
-                ),
-            )
-            self._connection.executemany(
-                "INSERT INTO curve VALUES (?, ?, ?, ?)",
-                [
-                    (record.key, quantity, np.asarray(values, dtype="<f8").tobytes(), place)
-                    for place, (quantity, values) in enumerate(record.curve.columns.items())
-                ],
-            )
-            if losses := record.curve.losses:
-                steps = np.asarray(list(losses), dtype="<i8").tobytes()
-                values = np.asarray(list(losses.values()), dtype="<f8").tobytes()
-                self._connection.execute("INSERT INTO losses VALUES (?, ?, ?)", (record.key, steps, values))
+            for record in records:
+                self._insert(record)
+
+    def _insert(self, record: Record) -> None:
+        self._connection.execute(
+            "INSERT INTO member VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                record.key,
+                json.dumps(record.description),
+                str(record.outcome.ending),
+                record.outcome.step,
+                record.outcome.cause,
+                record.seconds,
+                record.outcome.restored,
+            ),
+        )
+        self._connection.executemany(
+            "INSERT INTO curve VALUES (?, ?, ?, ?)",
+            [
+                (record.key, quantity, np.asarray(values, dtype="<f8").tobytes(), place)
+                for place, (quantity, values) in enumerate(record.curve.columns.items())
+            ],
+        )
+        if losses := record.curve.losses:
+            steps = np.asarray(list(losses), dtype="<i8").tobytes()
+            values = np.asarray(list(losses.values()), dtype="<f8").tobytes()
+            self._connection.execute("INSERT INTO losses VALUES (?, ?, ?)", (record.key, steps, values))
 
     def records(self) -> dict[str, Record]:
         """All members that have ended, by key, in the order in which they ended."""

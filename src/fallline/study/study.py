@@ -167,6 +167,7 @@ def rebuild(
         penalise=spec.penalise,
         batch_sizes=spec.batch_sizes,
         device=spec.device,
+        runner=str(plan["runner"]),
         threads=int(plan["threads"]),
         command=environment.get("command"),
         data_dir=data_dir,

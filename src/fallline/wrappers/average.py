@@ -33,8 +33,8 @@ class Average(Wrapper):
 
     name: ClassVar = "average"
     refuses: ClassVar = dict.fromkeys(
-        ("cautious", "decoupled", "independent", "l1"),
-        "the average would not know what it adds to a step. Write Average around it.",
+        ("cautious", "decoupled", "independent", "l1", "lookahead"),
+        "the average would not know what it does to a step. Write Average around it.",
     )
 
     def init(self, p: Tensor) -> State:

@@ -41,6 +41,7 @@ class Route(Rule):
         self.others.__post_init__()
         if len(branches(self.rule)) > 1:
             raise InputError("Route: rule must be one rule; for a third, give others a Route.")
+        object.__setattr__(self, "sharded", self.rule.sharded and self.others.sharded)
         object.__setattr__(self, "rounds", self.rule.rounds or self.others.rounds)
         object.__setattr__(self, "amplifies", max(self.rule.amplifies, self.others.amplifies))
         object.__setattr__(self, "refuses", {**self.others.refuses, **self.rule.refuses})

@@ -17,7 +17,8 @@ class SAM(Wrapper):
 
     The gradient is taken anew at p + rho * g / |g|, the norm that of the whole model; `adaptive=True` goes uphill by
     rho * p^2 * g / |p * g| (Kwon et al., 2021, arXiv:2102.11600, with eta = 0). Where the norm is 0, the further
-    gradient is taken at p. Every step costs a second pass of the loss, for which it needs `optimizer.step(closure)`.
+    gradient is taken at p. Every step costs a second pass of the loss, for which it needs `optimizer.step(closure)`;
+    BatchNorm's running statistics are those of the first.
 
     What stands outside changes the gradient that chooses the direction, what stands inside the one that is stepped by:
     SAM(Clip(rule)) bounds the step. L2 and Maximize change the loss, so both gradients.

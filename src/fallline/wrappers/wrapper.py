@@ -46,6 +46,7 @@ class Wrapper(Rule):
         object.__setattr__(self, "ranks", self.rule.ranks)
         object.__setattr__(self, "refuses", {**self.rule.refuses, **type(self).refuses})
         object.__setattr__(self, "rounds", self.rule.rounds)
+        object.__setattr__(self, "sharded", type(self).sharded and self.rule.sharded)
         object.__setattr__(self, "amplifies", type(self).amplifies * self.rule.amplifies)
 
     def init(self, p: Tensor) -> State:
