@@ -172,3 +172,20 @@ def test_parameters_of_a_route_are_averaged_under_both_rules() -> None:
     with optimizer.evaluating():
         for p, first, second in zip(model.parameters(), *path, strict=True):
             assert torch.allclose(p, (0.5 * first + second) / 1.5, rtol=1e-14, atol=1e-16)
+
+
+def test_without_with_nothing_happens_and_a_warning_says_so() -> None:
+    model, optimizer = trained(Average(AdamRule()))
+    before = bits(model)
+    with pytest.warns(RuntimeWarning, match="evaluating\\(\\) without `with` changes nothing. Write `with"):
+        optimizer.evaluating()
+    assert same(before, bits(model))
+
+
+def test_what_was_made_once_may_be_entered_again() -> None:
+    model, optimizer = trained(Average(AdamRule(lr=0.1)))
+    before, lending = bits(model), optimizer.evaluating()
+    for _ in range(2):
+        with lending:
+            assert not same(before, bits(model))
+        assert same(before, bits(model))

@@ -391,3 +391,27 @@ def test_a_rule_may_remember_the_parameter_and_the_gradient_themselves(executor:
         last_p, last_g = expected.clone(), g
         expected = expected - 0.1 * (g + pull)
         assert torch.allclose(p, expected, rtol=1e-12)
+
+
+@dataclass(frozen=True)
+class Initialised(Rule):
+    """Begins with any state."""
+
+    first: Any = None
+
+    def init(self, p: Tensor) -> State:
+        found: State = self.first
+        return found
+
+    def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:
+        return g, state
+
+
+@pytest.mark.parametrize("executor", ["auto", "reference", "foreach", "compiled"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+def test_a_state_that_is_no_tensors_is_refused_at_construction(executor: str, dtype: torch.dtype) -> None:
+    p = torch.ones(2, dtype=dtype, requires_grad=True)
+    with pytest.raises(InputError, match=r"Initialised\.init must return tensors; its 'count' is 0\. Write zeros_like"):
+        Optimizer([p], Initialised({"count": 0}), executor=executor)
+    with pytest.raises(InputError, match=r"Initialised\.init must return a dict of tensors, .* got None\."):
+        Optimizer([p], Initialised(), executor=executor)

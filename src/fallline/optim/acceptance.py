@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fallline.errors import InputError, shown
 from fallline.optim.names import called
+from fallline.optim.views import first_state
 from fallline.rules import Rule
 from fallline.suggestions import unknown
 
@@ -99,6 +100,8 @@ def sharded(p: Tensor) -> bool:
 def check_parameters(rule: Rule, groups: Sequence[Mapping[str, Any]], executor: str) -> None:
     """Refuse parameters of the last group that the rule or the executor cannot step."""
     number = len(groups) - 1
+    if groups[number]["params"]:
+        first_state(rule, min(groups[number]["params"], key=Tensor.numel))  # which refuses a state that is none
     for i, p in enumerate(groups[number]["params"]):
         if executor == "compiled" and sharded(p):
             raise InputError(

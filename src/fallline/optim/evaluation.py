@@ -1,7 +1,9 @@
 """The evaluation point: weights to evaluate a model with that are not those a rule trains."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -43,6 +45,32 @@ def at_evaluation_point(
         _move(kept)
         refusing.remove()
         refusing_state.remove()
+
+
+class Evaluating(AbstractContextManager[None]):
+    """`at_evaluation_point`, as often as it is entered; never entered, it warns that nothing has happened."""
+
+    def __init__(self, optimizer: "Optimizer", model: nn.Module | None = None, forward: Forward | None = None) -> None:
+        self._lend = partial(at_evaluation_point, optimizer, model, forward)
+        self._entered = False
+
+    def __enter__(self) -> None:
+        self._entered = True
+        lent = self._lend()
+        lent.__enter__()
+        self._lent = lent
+
+    def __exit__(self, *raised: Any) -> bool | None:
+        return self._lent.__exit__(*raised)
+
+    def __del__(self) -> None:
+        if not self._entered:
+            warnings.warn(
+                "evaluating() without `with` changes nothing. Write `with optimizer.evaluating(): ...` around what "
+                "evaluates the model.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
 
 def settle(optimizer: "Optimizer", model: nn.Module, forward: Forward) -> None:

@@ -22,7 +22,7 @@ from fallline.optim.automatic import chosen
 from fallline.optim.counting import fewest_steps, saved_steps
 from fallline.optim.differentiable import differentiable
 from fallline.optim.elsewhere import gradient_elsewhere
-from fallline.optim.evaluation import at_evaluation_point, running
+from fallline.optim.evaluation import Evaluating, running
 from fallline.optim.following import follow, whereabouts
 from fallline.optim.gathering import Gathering, Seat, rounds
 from fallline.optim.groups import expected_keys, rule_of
@@ -212,7 +212,7 @@ class Optimizer(torch.optim.Optimizer):
 
         With the model and batches of training data (inputs, or tuples that begin with them) the statistics of its
         BatchNorm layers are measured anew at these weights, and put back too. Saving the model inside saves these
-        weights. Raises InputError for a step inside.
+        weights. Raises InputError for a step inside; without `with` nothing happens, and a warning says so.
 
         >>> import torch, fallline as fl
         >>> p = torch.zeros(1, requires_grad=True)
@@ -229,7 +229,7 @@ class Optimizer(torch.optim.Optimizer):
         if (model is None) != (batches is None):
             raise InputError("evaluating() takes a model and batches, or neither.")
         forward = None if model is None or batches is None else running(model, batches)
-        return at_evaluation_point(self, model, forward)
+        return Evaluating(self, model, forward)
 
     def __getstate__(self) -> dict[str, Any]:
         ours = {"rule": self.rule, "executor": self.executor, "seed": self.seed, "_steps": self._steps}

@@ -1,8 +1,11 @@
 """What a formula sees of a parameter: all of it, complex numbers as pairs of reals, or a sparse gradient's rows."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from fallline.errors import InputError, shown
 from fallline.executors import apart, initial_state
 from fallline.rules import Rule, State
 
@@ -66,7 +69,21 @@ REAL_PAIRS = RealPairs()
 def first_state(rule: Rule, p: Tensor) -> State:
     """A parameter's state before its first update, in memory of its own; that of a complex one is complex."""
     if not p.is_complex():
-        return apart(initial_state(rule, p), p)
+        return apart(_checked(rule, initial_state(rule, p)), p)
     pairs = torch.view_as_real(p.detach())
-    state = apart(initial_state(rule, pairs), pairs)
+    state = apart(_checked(rule, initial_state(rule, pairs)), pairs)
     return {name: torch.view_as_complex(x) if x.shape == pairs.shape else x for name, x in state.items()}
+
+
+def _checked(rule: Rule, state: Any) -> State:
+    """What an `init` gave, which must be tensors by name."""
+    init = f"{type(rule.core()).__name__}.init"
+    if not isinstance(state, dict):
+        raise InputError(f"{init} must return a dict of tensors, empty for a rule without state; got {shown(state)}.")
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise InputError(
+                f"{init} must return tensors; its {name!r} is {shown(value)}. Write zeros_like(p), or number(p, 0.0) "
+                "of fallline.rules.maths for a single number; a count of updates is handed to every step as now.t."
+            )
+    return state
