@@ -6,6 +6,7 @@ from fallline.cohorts import train_population
 from fallline.rules import SGD, SOAP, Adam, AdamW, Lion, Momentum, Muon, Prodigy, RMSprop, ScheduleFreeAdamW
 from fallline.schedules import Cosine, Plateau
 from fallline.training import Budget, Member, train_cohort
+from fallline.training.cohort_checkpoint import CohortCheckpoint
 from tests.cohorts.networks import NETWORKS, classes, regression
 from tests.double import double_precision as double_precision
 
@@ -110,3 +111,43 @@ def test_members_that_diverge_leave_and_touch_no_other():
         if not with_others.outcome.diverged:
             assert repr(with_others.curve.columns) == repr(without.curve.columns)
             assert all(torch.equal(x, without.weights[name]) for name, x in with_others.weights.items())
+
+
+class Interrupted(Exception):
+    pass
+
+
+class Checkpoint(CohortCheckpoint):
+    """Writes behind every step; the process is killed behind some step."""
+
+    def __init__(self, path, kill_at):
+        super().__init__(path, {})
+        self.left = kill_at
+
+    def due(self):
+        return True
+
+    def save(self, tree):
+        super().save(tree)
+        self.left -= 1
+        if self.left == 0:
+            raise Interrupted
+
+
+@pytest.mark.parametrize("kill_at", [1, 7, 10])
+@pytest.mark.parametrize("network", ["dropout", "batch norm"])
+def test_a_population_that_was_killed_goes_on_with_the_same_bits(tmp_path, kill_at, network):
+    factors = {"gradient_noise": 0.1, "patience": 2.0}
+    cohort = members(
+        [SGD(lr=1e200), Adam(lr=0.01), SGD(lr=0.5), Momentum(lr=2.0)], factors=factors, schedule=Plateau(patience=3)
+    )
+    problem, budget = classes(network), Budget(epochs=5, losses_every=3)
+    whole = train_population(cohort, problem, budget, 3)
+    path = tmp_path / "cohort.safetensors"
+    with pytest.raises(Interrupted):
+        train_population(cohort, problem, budget, 3, kept=Checkpoint(path, kill_at))
+    resumed = train_population(cohort, problem, budget, 3, kept=CohortCheckpoint(path, {}))
+    for one, other in zip(whole, resumed, strict=True):
+        assert one.outcome == other.outcome
+        assert repr(one.curve) == repr(other.curve)
+        assert all(torch.equal(x, other.weights[name]) or x.isnan().any() for name, x in one.weights.items())

@@ -6,8 +6,7 @@ from rich.console import Console
 
 from fallline.report import default_watcher
 from fallline.report.progress import BarWatcher, LineWatcher
-from fallline.study import run
-from fallline.study import Watcher
+from fallline.study import Watcher, run
 
 
 class Clock:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from fallline.cohorts.lent import with_tensors
+from fallline.cohorts.memory import most_bytes
 from fallline.problems.kept import Evaluated
 from fallline.problems.objective import Objective, rows
 
@@ -67,8 +68,6 @@ class Measuring:
 def _settings_at_once(
     measured: Callable[[Mapping[str, Tensor], Any], Any], tensors: Mapping[str, Tensor], batch: Any
 ) -> int:
-    """How many settings may be measured together, from the results that one of them leaves behind."""
+    """How many settings may be measured together, from the memory that one of them needs."""
     graph = make_fx(measured, tracing_mode="fake")({name: x[:1] for name, x in tensors.items()}, batch)
-    values = [node.meta.get("val") for node in graph.graph.nodes if node.op == "call_function"]
-    taken = sum(value.nbytes for value in values if isinstance(value, Tensor))
-    return max(1, AT_ONCE // max(taken, 1))
+    return max(1, AT_ONCE // max(most_bytes(graph), 1))

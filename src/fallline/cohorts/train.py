@@ -6,13 +6,17 @@ from itertools import islice
 
 from fallline.cohorts.one import One
 from fallline.cohorts.population import Population
+from fallline.cohorts.resumption import go_on, snapshot
 from fallline.cohorts.streams import batches_of_seeds
 from fallline.executors.kernels import Backend, inductor, uncompiled
 from fallline.problems.prepared import Prepared
 from fallline.randomness import forked
 from fallline.training.cohort import Budget, Tick, Trained
+from fallline.training.cohort_checkpoint import CohortCheckpoint
 from fallline.training.curve import evaluation_steps
 from fallline.training.member import Member
+
+_TICK = 50
 
 
 def train_population(
@@ -21,11 +25,14 @@ def train_population(
     budget: Budget,
     seed: int,
     tick: Tick | None = None,
+    kept: CohortCheckpoint | None = None,
     compiled: bool = False,
 ) -> list[Trained]:
     """Train members that share problem factors, batch size and order, every setting with every seed, as one program.
 
-    The members come back in the order given. `tick` is called with the number of steps done.
+    The members come back in the order given. `tick` is called with the number of updates that each has had, `kept` is
+    where the progress is kept and found again. With `compiled` torch's compiler makes one program of a step. Raises
+    CannotMap where a model, loss or metric cannot be mapped over members.
     """
     first = members[0]
     per_epoch = problem.train.steps(first.batch_size or 0)
@@ -33,14 +40,19 @@ def train_population(
     backend: Backend = inductor if compiled else uncompiled
     with forked(problem.device):
         population = Population(members, problem, seed, total, budget.losses_every, backend)
-        population.evaluate()
-        _advance(population, budget, seed, per_epoch, tick)
+        if kept is not None and (tree := kept.load()) is not None:
+            go_on(population, tree)
+        else:
+            population.evaluate()
+        _advance(population, budget, seed, per_epoch, tick or _silent, kept)
         population.finish()
     order = {id(member): place for place, member in enumerate(members)}
     return sorted((_trained(one) for one in population.ones), key=lambda trained: order[id(trained.member)])
 
 
-def _advance(population: Population, budget: Budget, seed: int, per_epoch: int, tick: Tick | None) -> None:
+def _advance(
+    population: Population, budget: Budget, seed: int, per_epoch: int, tick: Tick, kept: CohortCheckpoint | None
+) -> None:
     evaluations = evaluation_steps(population.total, per_epoch, budget.evaluate_every)
     coming = batches_of_seeds(
         population.problem, [one.member for one in population.ones if one.setting == 0], seed, population.place
@@ -54,10 +66,33 @@ def _advance(population: Population, budget: Budget, seed: int, per_epoch: int, 
         began = time.perf_counter()
         for place, batch in islice(coming, at - population.done):
             population.step(batch, place)
-        population.take(time.perf_counter() - began)
+            if population.done % _TICK == 0:
+                tick(population.done)
+            if population.done < at:
+                began = _keep(population, kept, began)
+        _shared_out(population, began)
         population.evaluate(judged=at % per_epoch == 0 or at == population.total)
-        if tick is not None:
-            tick(at)
+        tick(at)
+        _keep(population, kept, time.perf_counter())
+
+
+def _keep(population: Population, kept: CohortCheckpoint | None, began: float) -> float:
+    """Write a checkpoint if one is due; when the seconds that are not yet shared out began."""
+    if kept is None or not kept.due():
+        return began
+    _shared_out(population, began)
+    kept.save(snapshot(population))
+    return time.perf_counter()
+
+
+def _shared_out(population: Population, began: float) -> float:
+    now = time.perf_counter()
+    population.take(now - began)
+    return now
+
+
+def _silent(done: int) -> None:
+    pass
 
 
 def _trained(one: One) -> Trained:
