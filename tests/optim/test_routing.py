@@ -189,3 +189,13 @@ def test_a_search_for_a_rate_leaves_that_of_the_others() -> None:
 
     assert _ratios(Optimizer(model().parameters(), routed())) == [1.0, None]
     assert _ratios(torch.optim.SGD([{"params": [torch.zeros(1)], "lr": 0.1}])) == [1.0]
+
+
+def test_a_schedule_that_sets_rates_takes_one_for_each_rule() -> None:
+    optimizer = Optimizer(model().parameters(), Route(Muon(lr=0.02), others=AdamW(lr=3e-4)))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, [0.02, 3e-4], total_steps=10, cycle_momentum=False)
+    for _ in range(2):  # three tenths of the steps rise, the first of which is before any
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.02, rel=1e-12)
+    assert optimizer.param_groups[1]["lr"] == pytest.approx(3e-4, rel=1e-12)

@@ -22,7 +22,9 @@ class Route(Rule):
     `which(name, p) -> bool` chooses otherwise, such as embeddings and output heads, which Muon is not made for; it
     needs an optimizer on named parameters. The hyperparameters of the others are called `others.lr` and so on. In an
     optimizer every parameter group is split into one for each rule, with an `lr` of its own, so that schedulers scale
-    both; wrappers around a Route act on both. For a third rule, give `others` a Route.
+    both; wrappers around a Route act on both. A schedule that sets rates instead (OneCycleLR, CyclicLR) needs one for
+    each of `optimizer.param_groups`, max_lr=[0.02, 3e-4]. In a group that is given, `lr` is that of `rule` alone, and
+    `others.lr` that of the others. For a third rule, give `others` a Route.
 
     >>> from fallline.rules import AdamW, Muon
     >>> Route(Muon(lr=0.02), others=AdamW(lr=3e-4)).hyperparameters()["others.lr"]
