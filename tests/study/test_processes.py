@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import fallline as fl
 from fallline.errors import InputError
 from fallline.study import read_results
-from fallline.study.plan import make_plan
+from fallline.study.planning import make_plan
 from fallline.study.weights import load_weights
 from fallline.training import Budget
 from tests.processes import alive, gone

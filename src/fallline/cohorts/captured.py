@@ -11,6 +11,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from fallline.cohorts.draws import Draws
+from fallline.cohorts.memory import most_bytes
 from fallline.cohorts.program import Program, Tensors, Wanted
 from fallline.executors.kernels import Backend
 
@@ -34,6 +35,8 @@ class Captured:
         self._draws = draws
         self._backend = backend
         self._forms: dict[Any, list[Form]] = {}
+        self.most_bytes = 0
+        """The most bytes that a captured step holds beside its inputs."""
 
     def step(self, given: Tensors, number: int) -> Tensor:
         """Make the step with this number; the losses before it, (settings, seeds)."""
@@ -67,6 +70,7 @@ class Captured:
             given.uniform = {call: self._draws.uniform(call, shape, number) for call, shape in wanted.uniform.items()}
             given.noise = {key: self._draws.noise(noise, number) for key, noise in wanted.noise.items()}
             graph = _graph(self.program, given, due, None)
+        self.most_bytes = max(self.most_bytes, most_bytes(graph))
         examples = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
         run = self._backend(graph, examples, True) if first_shape else graph
         return Form(asked, wanted, _first(run))

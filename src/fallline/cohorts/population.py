@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from fallline.cohorts.captured import Captured
 from fallline.cohorts.draws import Draws
@@ -91,6 +91,16 @@ class Population:
     def active(self) -> list[One]:
         """The members that have not ended."""
         return [one for one in self.ones if one.outcome is None]
+
+    @property
+    def first_row(self) -> list[Member]:
+        """One member per seed."""
+        return [one.member for one in self.ones if one.setting == 0]
+
+    def bytes(self) -> int:
+        """What its tensors and the largest of its captured steps hold."""
+        own = sum(x.nbytes for x in tree_leaves(self.tensors.tree()) if isinstance(x, Tensor))
+        return own + self._captured.most_bytes
 
     def until(self, step: int) -> None:
         """Say at which step the next evaluation comes."""

@@ -54,9 +54,7 @@ def _advance(
     population: Population, budget: Budget, seed: int, per_epoch: int, tick: Tick, kept: CohortCheckpoint | None
 ) -> None:
     evaluations = evaluation_steps(population.total, per_epoch, budget.evaluate_every)
-    coming = batches_of_seeds(
-        population.problem, [one.member for one in population.ones if one.setting == 0], seed, population.place
-    )
+    coming = batches_of_seeds(population.problem, population.first_row, seed, population.place)
     for at in evaluations:
         if at <= population.done:
             continue

@@ -11,7 +11,7 @@ from fallline.problems import Prepared, Problem, prepare, rehearse
 from fallline.randomness import key
 from fallline.study.contenders import contender
 from fallline.study.named import NamedProblem
-from fallline.study.plan import device_of, make_plan
+from fallline.study.planning import device_of, make_plan
 from fallline.study.study import DEFAULT_BATCH_SIZE
 from fallline.training import Budget, Member
 from fallline.training.repeatable import RepeatableTraining

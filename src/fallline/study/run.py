@@ -9,7 +9,8 @@ from fallline.errors import InputError
 from fallline.study.checkpoints import Checkpoints
 from fallline.study.differences import differences
 from fallline.study.environment import changes, moved
-from fallline.study.plan import RUNNERS
+from fallline.study.plan import Plan
+from fallline.study.planning import RUNNERS
 from fallline.study.record import Record, describe, key
 from fallline.study.specification import Specification
 from fallline.study.store import Store
@@ -31,28 +32,50 @@ def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> lis
         plan = _begin(store, study, watcher)
         records = store.records()
         missing = [member for member in study.members if key(describe(member)) not in records]
-        work = _work(study, store, plan, missing, watcher)
+        works = _works(study, store, plan, records, watcher)
         watcher.begin(len(study.members), list(records.values()), sum(_steps(study, m) for m in missing))
         try:
-            with closing(RUNNERS[plan["runner"]](work)) as ended:
-                for cohort in ended:
-                    _keep(store, study, work, cohort, records)
+            for runner, work in works:
+                with closing(RUNNERS[runner](work)) as ended:
+                    for cohort in ended:
+                        _keep(store, study, work, cohort, records)
         except BaseException as error:
             error.add_note(
                 f"{len(records)} of {len(study.members)} members have ended and are kept. To go on, code and data "
                 f"unchanged: fallline resume {store.folder}"
             )
             raise
-        work.checkpoints.keep_only(())
+        _checkpoints(study, store, plan).keep_only(())
     return [records[key(describe(member))] for member in study.members]
 
 
-def _work(study: Study, store: Store, plan: Mapping[str, Any], missing: Sequence[Member], watcher: Watcher) -> Work:
-    specification = study.specification
-    cohorts = list(_cohorts(study, missing))
-    checkpoints = Checkpoints.of_study(store.folder, specification.model_dump_json(), plan, study.environment)
-    checkpoints.keep_only(cohorts)
-    return Work(study.problems, study.budget, specification.seed, cohorts, int(plan["threads"]), checkpoints, watcher)
+def _works(
+    study: Study, store: Store, plan: Plan, records: Mapping[str, Record], watcher: Watcher
+) -> list[tuple[str, Work]]:
+    """Who has to train what: populations of which a member is missing, and the missing members that are in none."""
+    checkpoints = _checkpoints(study, store, plan)
+
+    def missing(member: Member) -> bool:
+        return key(describe(member)) not in records
+
+    def work(cohorts: Sequence[Sequence[Member]], threads: int, compiled: bool = False) -> Work:
+        seed = study.specification.seed
+        return Work(study.problems, study.budget, seed, cohorts, threads, checkpoints, watcher, compiled)
+
+    works = [
+        ("population", work([members], planned.threads, planned.compiled))
+        for planned in plan.populations
+        if any(map(missing, members := [study.members[place] for place in planned.members]))
+    ]
+    others = list(_cohorts(study, [m for m in (study.members[place] for place in plan.others()) if missing(m)]))
+    works += [(plan.runner, work(others, plan.threads))] if others else []
+    checkpoints.keep_only(cohort for _, own in works for cohort in own.cohorts)
+    return works
+
+
+def _checkpoints(study: Study, store: Store, plan: Plan) -> Checkpoints:
+    specification = study.specification.model_dump_json()
+    return Checkpoints.of_study(store.folder, specification, plan.to_json(), study.environment)
 
 
 def _keep(store: Store, study: Study, work: Work, cohort: Sequence[Trained], records: dict[str, Record]) -> None:
@@ -69,17 +92,17 @@ def _keep(store: Store, study: Study, work: Work, cohort: Sequence[Trained], rec
     keep_best(store.folder, records.values(), study.specification.seeds)
 
 
-def _begin(store: Store, study: Study, watcher: Watcher) -> Mapping[str, Any]:
+def _begin(store: Store, study: Study, watcher: Watcher) -> Plan:
     """Write down a new study, or make sure that it is the one begun here; its plan."""
     written = study.specification.model_dump_json()
     before = store.study()
     if before is None:
         store.begin(written, study.plan.to_json(), dict(study.environment))
-        return study.plan.to_json()
+        return study.plan
     specification, plan, environment = before
     refuse_another(study, specification, store.folder)
     refuse_changes(study, environment, store.folder, watcher.say)
-    return plan
+    return Plan.from_json(plan)
 
 
 def refuse_another(study: Study, specification: str, folder: Path, noun: str = "study") -> None:

@@ -29,7 +29,8 @@ from fallline.study.conditions import (
 from fallline.study.contenders import BUILT_IN, Contender, contender, distinguished, others_of, resolve, wrappers_of
 from fallline.study.environment import environment
 from fallline.study.named import NamedProblem, load_named
-from fallline.study.plan import Plan, device_of, make_plan
+from fallline.study.plan import Plan
+from fallline.study.planning import device_of, make_plan
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification, specification
 from fallline.study.target import Target
 from fallline.training import Algorithm, Budget, Member, recording
@@ -70,9 +71,12 @@ def make_study(
     threads: int | None = None,
     command: str | None = None,
     data_dir: str | None = None,
+    plan: Plan | None = None,
     **rest: Any,
 ) -> Study:
-    """Check everything and expand it to members. Raises InputError; nothing has been trained then."""
+    """Check everything and expand it to members; a plan is chosen where none is given. Raises InputError; nothing has
+    been trained then.
+    """
     if not problems or not contenders:
         raise InputError(f"A study needs at least one {'optimizer' if problems else 'problem'}.")
     if repeated := [p.name for p in problems if [q.name for q in problems].count(p.name) > 1]:
@@ -125,7 +129,7 @@ def make_study(
     _check_batches(spec, prepared)
     _prove(contenders)
     models = _rehearse(members, prepared, spec.seed)
-    plan = make_plan(members, prepared, _budget(spec), place, runner, threads)
+    plan = plan or make_plan(members, prepared, _budget(spec), place, runner, threads, spec.seed)
     return Study(
         specification=spec,
         problems=prepared,
@@ -167,8 +171,7 @@ def rebuild(
         penalise=spec.penalise,
         batch_sizes=spec.batch_sizes,
         device=spec.device,
-        runner=str(plan["runner"]),
-        threads=int(plan["threads"]),
+        plan=Plan.from_json(plan),
         command=environment.get("command"),
         data_dir=data_dir,
         epochs=spec.epochs,

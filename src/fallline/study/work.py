@@ -22,6 +22,8 @@ class Work:
     threads: int
     checkpoints: Checkpoints
     watcher: Watcher
+    compiled: bool = False
+    """Whether the steps of populations are compiled."""
 
     def ticks(self, cohort: Sequence[Member]) -> Callable[[int], None]:
         """What is called with the number of updates that each member of a cohort has had; the watcher is told."""

@@ -1,0 +1,46 @@
+"""Why a member cannot be trained in a population, as far as it can be told without trying."""
+
+import copy
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from fallline.cohorts.program import has_evaluation_point
+from fallline.optim import Optimizer
+from fallline.rules import Rule
+from fallline.training.member import Member
+
+
+class CannotMap(Exception):
+    """A cohort cannot be trained as one program; the message says why."""
+
+
+def reason(member: Member, model: nn.Module) -> str | None:
+    """Why a member with this model cannot be mapped; None if nothing speaks against trying."""
+    if not isinstance(member.algorithm, Rule):
+        return f"{member.optimizer} is no rule of fallline's"
+    if member.diagnostics != "none":
+        return "its layers are watched"
+    if any(p.is_complex() for p in model.parameters()):
+        return "it has complex parameters"
+    if any(getattr(module, "sparse", False) for module in model.modules()):
+        return "its gradients are sparse"
+    if any(isinstance(module, _BatchNorm) for module in model.modules()) and _moves(member, model):
+        return "BatchNorm's statistics are measured anew where it is evaluated"
+    return None
+
+
+def _moves(member: Member, model: nn.Module) -> bool:
+    optimizer = member.make_optimizer(copy.deepcopy(model))
+    assert isinstance(optimizer, Optimizer)
+    return any(has_evaluation_point(optimizer._rule(group)) for group in optimizer.param_groups)
+
+
+def told(error: Exception) -> str:
+    """An error that torch raised while a step was mapped, as a reason."""
+    first = str(error).strip().partition("\n")[0]
+    if "randomness" in first:
+        return "it draws random numbers of its own"
+    if "data-dependent" in first or type(error).__name__ == "GuardOnDataDependentSymNode":
+        return "what it computes depends on the values of tensors"
+    return f"torch cannot map it ({type(error).__name__}: {first[:160]})"

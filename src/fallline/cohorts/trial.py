@@ -1,0 +1,50 @@
+"""A population tried out: whether it can be mapped, what a step costs, and what memory it takes."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from fallline.cohorts.population import Population
+from fallline.cohorts.reasons import CannotMap, told
+from fallline.cohorts.streams import batches_of_seeds
+from fallline.errors import InputError, MachineError
+from fallline.executors.kernels import uncompiled
+from fallline.problems.prepared import Prepared
+from fallline.randomness import forked
+from fallline.training.batches import Place
+from fallline.training.member import Member
+
+_TIMED = 5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Seconds of a step, uncompiled, and the bytes that a step holds beside the data."""
+
+    seconds: float
+    bytes: int
+
+
+def tried(members: Sequence[Member], problem: Prepared, seed: int) -> Trial:
+    """Take a few steps of members as a population, which is then thrown away. Raises CannotMap with the reason."""
+    try:
+        with forked(problem.device):
+            population = Population(members, problem, seed, 1000, None, uncompiled)
+            population.evaluate()
+            coming = batches_of_seeds(problem, population.first_row, seed, Place())
+            population.until(1000)
+            place, batch = next(coming)
+            population.step(batch, place)
+            population.step(batch, place)
+            times = []
+            for _ in range(_TIMED):
+                began = time.perf_counter()
+                population.step(batch, place)
+                times.append(time.perf_counter() - began)
+            return Trial(median(times), population.bytes())
+    except (InputError, MachineError):
+        raise
+    except Exception as error:
+        # Whatever torch meets on the way, the members can still be trained one by one.
+        raise CannotMap(told(error)) from error
