@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from fallline.errors import InputError
-from fallline.executors import foreach, reference
-from fallline.proof.members import hold, members_apart
+from fallline.executors import Update, foreach, in_place, reference
+from fallline.proof.members import hold, members_apart, tolerance
 from fallline.proof.trials import alone, moments, surroundings
 from fallline.rules import SGD, Rule
 from fallline.wrappers import Wrapper
@@ -82,8 +82,24 @@ def test_foreach_equals_reference(rule: Rule, dtype: torch.dtype, staggered: boo
     for part in moments(rule, dtype, staggered=staggered, steps=2):
         around = surroundings(part.t[0])
         update = foreach([part.copy()], around)[0]
-        hold("foreach", update, reference([part.copy()], around)[0], dtype)
+        hold("foreach", update, reference([part.copy()], around)[0], dtype, rule)
         assert [d.dtype for d in update.decrement] == [dtype] * len(part.p)
+
+
+@DTYPES
+@FORMS
+@pytest.mark.parametrize("staggered", [False, True], ids=["same t", "different t"])
+def test_foreach_in_place_equals_reference(rule: Rule, dtype: torch.dtype, staggered: bool) -> None:
+    for part in moments(rule, dtype, staggered=staggered, steps=2):
+        around = surroundings(part.t[0])
+        right, mine = reference([part.copy()], around)[0], part.copy()
+        in_place(foreach)([mine], around)
+        hold("foreach", Update(right.decrement, mine.state), right, dtype, rule)
+        for old, new, g, same, decrement in zip(part.p, mine.p, part.g, mine.g, right.decrement, strict=True):
+            kept = 4 * torch.finfo(dtype).eps * old.abs().max()
+            allowed = tolerance(rule, dtype) * decrement.abs().max() + kept
+            torch.testing.assert_close(new, old - decrement, rtol=0, atol=allowed.item(), equal_nan=True)
+            assert torch.equal(g, same)
 
 
 @DTYPES

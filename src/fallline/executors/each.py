@@ -26,11 +26,16 @@ class Each:
     def apply(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a function once per item; arguments that are lists themselves take part item by item."""
         size = len(self.items)
-        results = [
-            function(*(_item(x, i) for x in args), **{name: _item(x, i) for name, x in kwargs.items()})
-            for i in range(size)
-        ]
-        return self._gather(results)
+        columns = [_column(x, size) for x in (*args, *kwargs.values())]
+        if not kwargs:
+            return self._gather([function(*row) for row in zip(*columns, strict=True)])
+        count = len(args)
+        return self._gather(
+            [
+                function(*row[:count], **dict(zip(kwargs, row[count:], strict=True)))
+                for row in zip(*columns, strict=True)
+            ]
+        )
 
     def _gather(self, results: list[Any]) -> Any:
         if results and isinstance(results[0], int | torch.Size) and not isinstance(results[0], bool):
@@ -78,12 +83,11 @@ def per_item(x: Any, count: int) -> list[Any]:
     return x.items if isinstance(x, Each) else [x] * count
 
 
-def _item(x: Any, i: int) -> Any:
-    if isinstance(x, Each):
-        return x.items[i]
-    if isinstance(x, list | tuple):
-        return type(x)(_item(y, i) for y in x)
-    return x
+def _column(x: Any, count: int) -> Sequence[Any]:
+    """What each item's call is given of an argument."""
+    if isinstance(x, list | tuple) and _first(x) is not None:
+        return [type(x)(row) for row in zip(*(_column(y, count) for y in x), strict=True)]
+    return per_item(x, count)
 
 
 def _first(values: Iterable[Any]) -> Each | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from fallline.rules import Rule, State
@@ -55,6 +56,29 @@ class Update:
 
     decrement: list[Tensor]
     state: list[State]
+
+    def make(self, part: Part) -> None:
+        """Make the update in place."""
+        kept = [apart(new, p, g) for new, p, g in zip(self.state, part.p, part.g, strict=True)]
+        torch._foreach_sub_(part.p, self.decrement)
+        for state, new in zip(part.state, kept, strict=True):
+            state.update(new)
+
+
+def apart(state: State, *changing: Tensor) -> State:
+    """The state with memory of its own for every entry: a rule may give back p or g itself, which are changed in place
+    later, or one tensor under two names."""
+    places, found = {_place(x) for x in changing}, {}
+    for name, value in state.items():
+        found[name] = value.clone() if _place(value) in places else value
+        places.add(_place(found[name]))
+    return found
+
+
+def _place(x: Tensor) -> int:
+    # A tensor that is sharded over processes has its memory in the local shard.
+    local: Tensor = x.to_local() if hasattr(x, "to_local") else x
+    return local.untyped_storage().data_ptr()
 
 
 @dataclass(frozen=True)

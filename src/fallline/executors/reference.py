@@ -1,6 +1,6 @@
 """The specification: the formula, applied to each parameter in a plain loop. Every executor must equal it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,10 +23,9 @@ def looped(parts: Sequence[Part], around: Surroundings, each: type[Each]) -> lis
     """Run each part's step once, every quantity a list over the part's parameters."""
 
     def step(part: Part, now: Now) -> Update:
-        rule = part.rule.bind({name: _shared(each, [v[name] for v in part.values]) for name in part.values[0]})
-        return stepped(rule, part, now, each)
+        return stepped(bound(part, each), part, now, each)
 
-    return in_pieces(step, parts, around, lambda piece: _shared(each, piece.t))
+    return in_pieces(step, parts, around, lambda piece: shared(each, piece.t))
 
 
 def in_pieces(
@@ -56,13 +55,28 @@ def _joined(count: int, pieces: Sequence[tuple[Sequence[int], Update]]) -> Updat
     return Update([found[i][0] for i in range(count)], [found[i][1] for i in range(count)])
 
 
+def bound(part: Part, each: type[Each]) -> Rule:
+    """A part's rule with its hyperparameters, a list where the parameters' differ."""
+    return part.rule.bind({name: shared(each, [v[name] for v in part.values]) for name in part.values[0]})
+
+
 def stepped(rule: Rule, part: Part, now: Now, each: type[Each]) -> Update:
     """The rule's step on a part's lists, every result cast to the type that its parameter or state has."""
-    step: Callable[..., Any] = rule.step
-    count = len(part.p)
     state = {name: each(s[name] for s in part.state) for name in part.state[0]}
-    decrement, new = unpacked(rule, step(each(part.p), each(part.g), state, now))
+    return update_of(part, *results(rule, each(part.p), each(part.g), state, now))
+
+
+def results(rule: Rule, p: Each, g: Each, state: Mapping[str, Each], now: Now) -> tuple[Any, dict[str, Any]]:
+    """What a rule's step gives on lists: what to subtract, and the new state."""
+    step: Callable[..., Any] = rule.step
+    decrement, new = unpacked(rule, step(p, g, dict(state), now))
     check_result(rule, decrement, new, list(state))
+    return decrement, new
+
+
+def update_of(part: Part, decrement: Any, new: dict[str, Any]) -> Update:
+    """A part's update from a step's results, cast to the types that its parameters and states have."""
+    count = len(part.p)
     entries = {name: per_item(value, count) for name, value in new.items()}
     return Update(
         decrement=[d.to(p.dtype) for d, p in zip(per_item(decrement, count), part.p, strict=True)],
@@ -99,5 +113,6 @@ def initial_state(rule: Rule, p: Tensor) -> State:
         return rule.init(p.detach())
 
 
-def _shared(each: type[Each], values: list[Any]) -> Any:
+def shared(each: type[Each], values: list[Any]) -> Any:
+    """One value where all are equal, else the list."""
     return values[0] if all(value == values[0] for value in values[1:]) else each(values)

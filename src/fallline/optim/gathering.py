@@ -1,6 +1,5 @@
 """The parameters of a step: which take part, what the formula is shown of each, and where its results go."""
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +18,7 @@ from fallline.wrappers import Wrapper
 Groups = Sequence[Mapping[str, Any]]
 
 
-@dataclass
+@dataclass(slots=True)
 class Seat:
     """A parameter that takes part in a step: its place, how the formula sees it, and its state as it is stored."""
 
@@ -34,15 +33,16 @@ class Seat:
 def rounds(groups: Groups) -> list[list[Seat]]:
     """The parameters that have a gradient. As in torch, one that is given twice is stepped twice, in a second round."""
     found: list[list[Seat]] = []
-    times: Counter[Tensor] = Counter()
+    times: dict[int, int] = {}
     position = 0
     for number, group in enumerate(groups):
         for index, p in enumerate(group["params"]):
             if p.grad is not None:
-                if times[p] == len(found):
+                before = times.get(id(p), 0)
+                if before == len(found):
                     found.append([])
-                found[times[p]].append(Seat(p, number, index, position))
-                times[p] += 1
+                found[before].append(Seat(p, number, index, position))
+                times[id(p)] = before + 1
             position += 1
     return found
 
@@ -54,7 +54,7 @@ class Gathering:
     a state behind. `entries` remembers, between steps, which entries of state a program keeps for a shape.
     """
 
-    def __init__(self, groups: Groups, states: Mapping[Tensor, dict[str, Any]], entries: dict[Any, list[str]]) -> None:
+    def __init__(self, groups: Groups, states: Mapping[Tensor, dict[str, Any]], entries: dict[Any, Any]) -> None:
         self._groups = groups
         self._states = states
         self._entries = entries
@@ -72,36 +72,45 @@ class Gathering:
 
     def fill(self, seats: Sequence[Seat], rule_of_group: Callable[[int], Rule]) -> None:
         """Seat parameters in the parts of their groups' programs."""
-        programs: dict[int, tuple[Rule, Hashable, dict[str, Any]]] = {}
+        programs: dict[int, tuple[Rule, dict[str, Any], dict[Any, list[str]], Part, list[Seat]]] = {}
         for seat in seats:
             if seat.group not in programs:
                 rule = rule_of_group(seat.group)
-                programs[seat.group] = rule, rule.program(), rule.floats()
-            rule, program, values = programs[seat.group]
-            gradient = self._look(rule, seat)
-            t, seat.state = self._counted(rule, program, seat.p)
-            part, sitting = self._parts.setdefault(program, (Part(rule), []))
+                program = rule.program()
+                names = self._entries.setdefault(program, {})
+                programs[seat.group] = rule, rule.floats(), names, *self._parts.setdefault(program, (Part(rule), []))
+            rule, values, names, part, sitting = programs[seat.group]
+            part.g.append(self._look(rule, seat))
+            t, seat.state = self._counted(rule, names, seat.p)
             sitting.append(seat)
-            part.p.append(seat.view.seen(seat.p))
-            part.g.append(gradient)
-            part.state.append({name: seat.view.seen(x) for name, x in seat.state.items()})
+            view = seat.view
+            part.p.append(view.seen(seat.p))
+            part.state.append(
+                dict(seat.state) if view is WHOLE else {name: view.seen(x) for name, x in seat.state.items()}
+            )
             part.values.append(values)
             part.t.append(t + 1)
             part.position.append(seat.position)
 
     def keep(self) -> None:
         """Store what an executor made of the parts."""
+        counts: dict[int, Tensor] = {}
         for part, seats in self._parts.values():
             for p, t, new, seat in zip(part.p, part.t, part.state, seats, strict=True):
-                seat.view.write(seat.p, p)
-                kept = {name: seat.view.kept(seat.state[name], x) for name, x in new.items()}
-                self._states[seat.p].update(kept, step=torch.tensor(float(t), dtype=torch.float32))
+                if t not in counts:
+                    counts[t] = torch.tensor(float(t), dtype=torch.float32)
+                view = seat.view
+                if view is not WHOLE:
+                    view.write(seat.p, p)
+                    new = {name: view.kept(seat.state[name], x) for name, x in new.items()}
+                # Each its own: torch's steps count in place.
+                self._states[seat.p].update(new, step=counts[t].clone())
 
     def _look(self, rule: Rule, seat: Seat) -> Tensor:
         """Choose how the formula sees a parameter; its gradient, seen so."""
         gradient = seat.p.grad
         assert gradient is not None
-        if gradient.layout != torch.strided:
+        if gradient.layout is not torch.strided:
             gradient = self._coalesced(rule, seat, gradient)
             seat.view = Rows(gradient)
         elif seat.p.is_complex():
@@ -119,15 +128,15 @@ class Gathering:
             )
         return gradient.coalesce()
 
-    def _counted(self, rule: Rule, program: Hashable, p: Tensor) -> tuple[int, State]:
+    def _counted(self, rule: Rule, entries: dict[Any, list[str]], p: Tensor) -> tuple[int, State]:
         """How many updates p has had, and the entries of its state that the program uses."""
         state = self._states.get(p, {})
         t = updates_of(state)
-        names = self._entries.get((program, p.shape))
-        if names is not None and all(name in state for name in names):
+        names = entries.get(p.shape)
+        if names is not None and all([name in state for name in names]):
             return t, {name: state[name] for name in names}
         first = first_state(rule, p)
-        self._entries[program, p.shape] = list(first)
+        entries[p.shape] = list(first)
         if not rule.core().torch_step and any(name not in state for name in first):
             t = 0
         return t, {name: state.get(name, x) for name, x in first.items()}

@@ -113,7 +113,7 @@ def executors_agree(rule: Rule) -> str:
             for part in moments(rule, dtype, staggered=staggered):
                 right = reference([part.copy()], surroundings(part.t[0]))[0]
                 update = foreach([part.copy()], surroundings(part.t[0]))[0]
-                largest[dtype] = max(largest[dtype], hold(f"foreach in {name_of(dtype)}", update, right, dtype))
+                largest[dtype] = max(largest[dtype], hold(f"foreach in {name_of(dtype)}", update, right, dtype, rule))
         apart = members_apart(rule, list(rule.floats()), dtype)
         largest[dtype] = max(largest[dtype], apart)
     return "one step, largest difference " + ", ".join(f"{x:.1e} in {name_of(d)}" for d, x in largest.items())
