@@ -23,10 +23,9 @@ def environment(
     problems: Mapping[str, Prepared],
     models: Mapping[str, Sequence[str]],
     code: Iterable[Any],
-    threads: int,
     command: str | None,
 ) -> dict[str, Any]:
-    """Versions, machine, threads, command, and the digests of data, initial models and code.
+    """Versions, machine, command, and the digests of data, initial models and code.
 
     `code` are the classes and functions that results depend on beside the problems'.
     """
@@ -37,7 +36,6 @@ def environment(
         "platform": platform.platform(),
         "cpu": cpu(),
         "cores": os.cpu_count(),
-        "threads": threads,
         "default_dtype": str(torch.get_default_dtype()).removeprefix("torch."),
         "command": command,
         "digests": {

@@ -16,7 +16,7 @@ from fallline.study.specification import Specification
 from fallline.study.store import Store
 from fallline.study.study import Study
 from fallline.study.watcher import Silent, Watcher
-from fallline.study.weights import keep_best, save_weights
+from fallline.study.weights import beaten, forget_weights, save_weights
 from fallline.study.work import Work
 from fallline.training import Member, Trained
 
@@ -81,15 +81,17 @@ def _checkpoints(study: Study, store: Store, plan: Plan) -> Checkpoints:
 def _keep(store: Store, study: Study, work: Work, cohort: Sequence[Trained], records: dict[str, Record]) -> None:
     """Write down a cohort that has ended: its members are all in the store, or its checkpoint is still there."""
     ended = [Record.of(trained) for trained in cohort]
+    worse = beaten([*records.values(), *ended], study.specification.seeds)
     for record, trained in zip(ended, cohort, strict=True):
-        save_weights(store.folder, record.key, trained.weights)
+        if record.key not in worse:
+            save_weights(store.folder, record.key, trained.weights)
     store.add(*ended)
     members = [trained.member for trained in cohort]
     work.checkpoints.of(members, work.watcher.say).remove()
     records.update((record.key, record) for record in ended)
     for record, member in zip(ended, members, strict=True):
         work.watcher.end(record, _steps(study, member) - record.outcome.step)
-    keep_best(store.folder, records.values(), study.specification.seeds)
+    forget_weights(store.folder, worse)
 
 
 def _begin(store: Store, study: Study, watcher: Watcher) -> Plan:

@@ -28,6 +28,7 @@ from fallline.study.conditions import (
 )
 from fallline.study.contenders import BUILT_IN, Contender, contender, distinguished, others_of, resolve, wrappers_of
 from fallline.study.environment import environment
+from fallline.study.known_plans import known_or_made
 from fallline.study.named import NamedProblem, load_named
 from fallline.study.plan import Plan
 from fallline.study.planning import device_of, make_plan
@@ -129,22 +130,21 @@ def make_study(
     _check_batches(spec, prepared)
     _prove(contenders)
     models = _rehearse(members, prepared, spec.seed)
-    plan = plan or make_plan(members, prepared, _budget(spec), place, runner, threads, spec.seed)
+    code = [*(_kind(c.algorithm) for c in contenders), *map(type, chosen_schedules), group_rule(spec.penalise)]
+    around = environment(prepared, models, code, command)
+    if plan is None:
+        plan = known_or_made(
+            spec,
+            around,
+            {"runner": runner, "threads": threads},
+            lambda: make_plan(members, prepared, _budget(spec), place, runner, threads, spec.seed),
+        )
     return Study(
         specification=spec,
         problems=prepared,
         members=tuple(members),
         plan=plan,
-        environment={
-            **environment(
-                prepared,
-                models,
-                [*(_kind(c.algorithm) for c in contenders), *map(type, chosen_schedules), group_rule(spec.penalise)],
-                plan.threads,
-                command,
-            ),
-            "data_dir": data_dir,
-        },
+        environment={**around, "threads": plan.threads, "data_dir": data_dir},
     )
 
 

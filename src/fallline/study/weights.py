@@ -25,15 +25,22 @@ def load_weights(folder: Path, key: str) -> dict[str, Tensor]:
     return safetensors.torch.load_file(path)
 
 
-def keep_best(folder: Path, ended: Iterable[Record], seeds: int) -> None:
-    """Delete the weights of settings that another has beaten; a setting counts once all its seeds have ended."""
+def beaten(ended: Iterable[Record], seeds: int) -> set[str]:
+    """The members whose setting another has beaten; a setting counts once all its seeds have ended."""
+    found: set[str] = set()
     for members in grouped(ended, GROUP):
         complete = [runs for runs in grouped(members, ("hyperparameters",)) if len(runs) == seeds]
         if len(complete) > 1:
             best = {run.key for run in best_setting(_flat(complete))}
-            for run in _flat(complete):
-                if run.key not in best:
-                    _path(folder, run.key).unlink(missing_ok=True)
+            found |= {run.key for run in _flat(complete) if run.key not in best}
+    return found
+
+
+def forget_weights(folder: Path, keys: Iterable[str]) -> None:
+    """Delete the weights of members, of those that have any."""
+    kept = {path.stem for path in (folder / "weights").glob("*.safetensors")}
+    for key in kept.intersection(keys):
+        _path(folder, key).unlink(missing_ok=True)
 
 
 def _flat(groups: Sequence[Sequence[Record]]) -> list[Record]:
