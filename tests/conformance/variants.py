@@ -60,12 +60,17 @@ def forms() -> list[Any]:
 def _in_turn(nesting: Sequence[type[Wrapper]], turns: Iterator[type[Rule]]) -> list[Wrapper]:
     """Wrappers, the innermost first, around the next rule that takes them; none where no rule does."""
     for rule in itertools.islice(turns, len(EXPORTED)):
-        made: list[Any] = [rule()]
+        made: list[Any] = [_exact(rule())]
         for wrapper in nesting:
             made = [outer for inner in made for outer in fullest(wrapper, inner)]
         if made:
             return made
     return []
+
+
+def _exact(rule: Rule) -> Rule:
+    """The rule without rounding to bfloat16 inside, which a wrapper that goes back on a step would enlarge."""
+    return rule.replace({"bfloat16": False}) if rule.rounds else rule
 
 
 def fullest(wrapper: type[Wrapper], rule: Rule) -> list[Wrapper]:

@@ -168,8 +168,7 @@ def test_what_the_compiler_fails_on_runs_uncompiled_and_is_said(monkeypatch: pyt
     assert made is graph
 
 
-@pytest.mark.filterwarnings("ignore:torch's compiler fails:UserWarning")
-def test_centralised_lion_which_some_compilers_fail_on_is_the_references() -> None:
+def test_centralised_lion_which_some_compilers_fail_on_is_compiled_without_a_warning() -> None:
     ours, right = ([p] for p in (*weights((10, 20)), *weights((10, 20))))
     for params, executor in ((ours, "compiled"), (right, "reference")):
         optimizer = Optimizer(params, Centralise(Lion()), executor=executor)

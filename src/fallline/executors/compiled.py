@@ -44,7 +44,6 @@ class Compiled:
             # What is written could still be asked about, so all questions come first.
             for last in run(self._up_to_the_last, pieces, [None] * len(pieces), around):
                 last.write()
-            torch.autograd.graph.increment_version([p for part in parts for p in part.p])
 
     def _up_to_the_last(self, piece: Part, now: Now) -> "_Stage":
         """Run the stages that ask, and hand out the one that writes."""

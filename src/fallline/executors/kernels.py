@@ -22,7 +22,10 @@ LARGE = 1 << 15
 """From how many elements on a parameter has the kernel of large ones, which uses all threads."""
 _COMPILING = threading.RLock()
 """torch compiles in one thread at a time."""
-_ONE_THREAD = {"config_patches": {"cpp.threads": 1}}
+_ONE_THREAD = {"cpp.threads": 1}
+_FUSING: tuple[dict[str, int], ...] = ({}, {"max_fusion_size": 4})
+"""Ways to compile, the next where torch's compiler fails: where it fuses sums over rows with what is written in place
+it does for some formulas (2.13 raises KeyError for Lion with centralised gradients), and must fuse fewer operations."""
 Backend = Callable[[GraphModule, Sequence[Tensor], bool], Callable[..., Any]]
 """Makes a graph callable, given its inputs and whether its tensors are large enough for all threads."""
 
@@ -39,13 +42,15 @@ def inductor(graph: GraphModule, examples: Sequence[Tensor], all_threads: bool) 
     with warnings.catch_warnings():
         # torch warns of its own parts when it imports them.
         warnings.simplefilter("ignore")
-        try:
-            compiled: Callable[..., Any] = torch._inductor.standalone_compile(
-                graph, list(examples), options=None if all_threads else _ONE_THREAD
-            )
-            return compiled
-        except InductorError as error:
-            failure = str(error).strip().partition("\n")[0]
+        for fusing in _FUSING:
+            patches = fusing if all_threads else {**fusing, **_ONE_THREAD}
+            try:
+                compiled: Callable[..., Any] = torch._inductor.standalone_compile(
+                    graph, list(examples), options={"config_patches": patches}
+                )
+                return compiled
+            except InductorError as error:
+                failure = str(error).strip().partition("\n")[0]
     warnings.warn(
         f"torch's compiler fails on a part of this optimizer's step, which runs uncompiled: {failure}", stacklevel=2
     )
