@@ -27,7 +27,7 @@ from torch import Tensor, nn
 import fallline as fl
 from fallline.study import checkpoints
 from fallline.study.environment import cpu
-from fallline.study.plan import RUNNERS
+from fallline.study.planning import RUNNERS
 from fallline.study.weights import load_weights
 
 RESULTS = Path(__file__).parent / "results" / "kills.json"

@@ -14,7 +14,7 @@ from fallline.executors import Compiled, Part, Surroundings, can_compile, initia
 from fallline.executors.kernels import LARGE, inductor
 from fallline.optim import Optimizer, automatic
 from fallline.optim import optimizer as faces
-from fallline.rules import SGD, Adafactor, Adam, Lion, NAdam, Now, Rule, State
+from fallline.rules import SGD, SOAP, Adafactor, Adam, Lion, NAdam, Now, Rule, State
 from fallline.rules.maths import ema, sqrt
 from fallline.wrappers import Accumulate, Centralise, Clip, Noise
 
@@ -292,3 +292,24 @@ def test_what_a_step_must_return_is_said(executor: str, result: Any, message: st
 
     with pytest.raises(InputError, match=message):
         step(Optimizer(weights((3,)), Wrong(), executor=executor))
+
+
+def test_a_kernel_is_given_tensors_that_lie_as_in_its_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    def strict(graph: Any, examples: Any, all_threads: bool) -> Callable[..., Any]:
+        def call(*given: torch.Tensor) -> Any:
+            assert [x.stride() for x in given] == [x.stride() for x in examples]
+            return graph(*given)
+
+        return call
+
+    monkeypatch.setitem(faces.EXECUTORS, "compiled", Compiled(strict))
+    optimizers = [Optimizer(weights((4, 3)), SOAP(), executor=executor) for executor in ("compiled", "reference")]
+    for moved in range(3):
+        for optimizer in optimizers:
+            state = optimizer.state[optimizer.param_groups[0]["params"][0]]
+            # Decompositions leave their factors column by column, a file of another executor's too.
+            for name in [name for name, x in state.items() if x.dim() == 2 and moved == 2]:
+                state[name] = state[name].t().contiguous().t()
+            step(optimizer)
+    mine, reference = (optimizer.state[optimizer.param_groups[0]["params"][0]] for optimizer in optimizers)
+    assert all(torch.allclose(mine[name], x, atol=1e-5) for name, x in reference.items())

@@ -119,7 +119,7 @@ class _Bundle:
     def lent(self) -> list[Tensor]:
         """The parameter, its gradient and its state as kernels take them."""
         shaped = self.kernels.shaped
-        entries = [self.layout.lend(x) if name in shaped else x for name, x in self.state.items()]
+        entries = [self.layout.lend(x) if name in shaped else x.contiguous() for name, x in self.state.items()]
         return [self.layout.lend(self.p), self.layout.lend(self.g), *entries]
 
     def copies(self, lent: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:

@@ -108,7 +108,8 @@ class Kernels:
             size = _LARGE_EXAMPLE if p.numel() >= LARGE else _SMALL_EXAMPLE
             p, g = p.new_empty(size), g.new_empty(size)
             state = {n: x.new_empty(size) if n in self.shaped else torch.ones_like(x) for n, x in state.items()}
-        self._example = p.detach(), g, state
+        entries = {name: x.contiguous() for name, x in state.items()}
+        self._example = p.detach().contiguous(), g.contiguous(), entries
         self._made: dict[Any, list[tuple[dict[tuple[int, int], bool], Kernel]]] = {}
 
     def after(self, answers: Sequence[Tensor], due: Callable[..., bool]) -> Kernel:

@@ -133,7 +133,7 @@ class Gathering:
         state = self._states.get(p, {})
         t = updates_of(state)
         names = entries.get(p.shape)
-        if names is not None and all([name in state for name in names]):
+        if names is not None and all(name in state for name in names):
             return t, {name: state[name] for name in names}
         first = first_state(rule, p)
         entries[p.shape] = list(first)
