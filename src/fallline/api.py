@@ -154,8 +154,12 @@ def compare(
     norms, update ratios, dead and saturated units at every evaluation, "all" noise scale and sharpness too.
     `evaluate_every` adds evaluations, `losses_every` keeps the mini-batch loss of every so many-th step in each curve's
     `losses`, which costs nothing. `store` is a folder: one that holds this study is continued; the default is a new
-    folder under `runs/`. `runner` "loop" trains in this process, where torch uses `threads`; "processes" trains in
-    as many worker processes, one thread each: as many as there are cores by default.
+    folder under `runs/`.
+
+    `runner` says how members are trained. "loop": one after another in this process, where torch uses `threads`.
+    "population": those that share their batches as one program, hundreds for little more than the price of one; with
+    "compiled" torch's compiler makes its steps faster, after some seconds. "processes": in as many worker processes as
+    `threads`, by default one for each core. "auto" takes a few steps where that can pay, and chooses.
 
     Raises InputError for bad input before anything is trained.
 

@@ -72,10 +72,14 @@ class Schedule:
 class Constant(Schedule):
     """The learning rate as it is."""
 
+    looks_at_losses: ClassVar = False
+
 
 @dataclass(frozen=True)
 class Warmup(Schedule):
     """A linear rise over the first tenth, or `warmup`, then constant (Goyal et al., 2017, arXiv:1706.02677)."""
+
+    looks_at_losses: ClassVar = False
 
     warmup: float = field(default=0.1, kw_only=True)
 
@@ -83,6 +87,8 @@ class Warmup(Schedule):
 @dataclass(frozen=True)
 class Step(Schedule):
     """Multiplied by `factor` after `every` third of the training, or so many steps: torch's StepLR."""
+
+    looks_at_losses: ClassVar = False
 
     every: float = 1 / 3
     factor: float = 0.1
@@ -96,6 +102,8 @@ class Step(Schedule):
 @dataclass(frozen=True)
 class Exponential(Schedule):
     """Falls by the same ratio at every step, to `final` at the end."""
+
+    looks_at_losses: ClassVar = False
 
     final: float = 0.01
 
@@ -111,6 +119,8 @@ class Cosine(Schedule):
     [1.0, 0.854, 0.5, 0.146]
     """
 
+    looks_at_losses: ClassVar = False
+
     final: float = 0.0
 
     def shape(self, step: int, total: int, losses: Losses) -> float:
@@ -120,6 +130,8 @@ class Cosine(Schedule):
 @dataclass(frozen=True)
 class Polynomial(Schedule):
     """Falls to `final` as (1 - step / total)^power; power 1 is linear decay."""
+
+    looks_at_losses: ClassVar = False
 
     power: float = 1.0
     final: float = 0.0
@@ -133,6 +145,8 @@ class OneCycle(Schedule):
     """Rises along a cosine from `start` to 1, the optimizer's own rate, and falls to `final` (Smith and Topin, 2018,
     arXiv:1708.07120). The defaults are those of torch's OneCycleLR; momentum is left alone.
     """
+
+    looks_at_losses: ClassVar = False
 
     rise: float = 0.3
     start: float = 1 / 25
@@ -148,6 +162,8 @@ class OneCycle(Schedule):
 @dataclass(frozen=True)
 class InverseSqrt(Schedule):
     """A linear warm-up, then falling as 1 / sqrt(step) (Vaswani et al., 2017, arXiv:1706.03762)."""
+
+    looks_at_losses: ClassVar = False
 
     warmup: float = field(default=0.1, kw_only=True)
 

@@ -62,7 +62,11 @@ def compare(
         str, typer.Option(metavar="none|layers|all", help="What is recorded of gradients, updates and units.")
     ] = "none",
     runner: Annotated[
-        str, typer.Option(metavar="auto|loop|processes", help="How members are trained: processes uses every core.")
+        str,
+        typer.Option(
+            metavar="auto|loop|population|compiled|processes",
+            help="How members are trained: one by one, as one program (or that compiled), or on every core.",
+        ),
     ] = "auto",
     device: Annotated[str, typer.Option(metavar="D", help="cpu, cuda, cuda:1, ...")] = "cpu",
     threads: Annotated[

@@ -104,7 +104,7 @@ def page_text(results: StudyResults) -> str:
         method=method(results),
         command=results.environment.get("command"),
         environment=list(_flat(results.environment)),
-        plan=list(_flat(results.plan)),
+        plan=list(_flat(_counted(results.plan))),
         specification=json.dumps(results.specification.model_dump(mode="json"), indent=2, ensure_ascii=False),
         style=Markup(_part("page.css")),
         script=Markup(_script()),
@@ -183,6 +183,15 @@ def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
             yield title, "; ".join(map(str, item))
         elif item is not None and name != "command":
             yield title, str(item)
+
+
+def _counted(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan for readers: how many members train together, not which."""
+    populations = [
+        f"{len(own['members'])} members, {'compiled' if own['compiled'] else 'captured'}, {own['threads']} threads"
+        for own in plan.get("populations", ())
+    ]
+    return {**plan, "populations": populations}
 
 
 def _script() -> str:

@@ -1,0 +1,128 @@
+"""Which members train together, and that the same command trains in the same way."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+import fallline as fl
+from fallline.errors import InputError
+from fallline.study import planning
+from fallline.study.plan import Plan, PlannedPopulation, chunks
+from tests.study.studies import compare, curves, line, same
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Plans of these tests are remembered by nobody else."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "fallline" / "plans"
+
+
+class Noisy(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) + 0.1 * torch.randn_like(x)
+
+
+class Branching(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) if x.sum() > -1e9 else x
+
+
+def noisy():
+    return line(model=lambda: Noisy(1, 1))
+
+
+def test_a_population_gives_what_the_loop_gives(tmp_path):
+    loop = compare(tmp_path, store=tmp_path / "loop", runner="loop", vary={"l2": [0.0, 0.01]})
+    together = compare(tmp_path, store=tmp_path / "population", runner="population", vary={"l2": [0.0, 0.01]})
+    assert together.plan["runner"] == "population"
+    assert [len(own["members"]) for own in together.plan["populations"]] == [len(loop.records)]
+    for one, other in zip(loop.records, together.records, strict=True):
+        assert one.description == other.description
+        assert one.outcome == other.outcome
+        for name, column in one.curve.columns.items():
+            assert other.curve[name] == pytest.approx(column, rel=1e-4, abs=1e-6, nan_ok=True)
+    for mine, reference in zip(together.best().model().parameters(), loop.best().model().parameters(), strict=True):
+        torch.testing.assert_close(mine, reference, rtol=1e-4, atol=1e-5)
+
+
+def test_the_same_population_gives_the_same_bits_and_goes_on_by_its_plan(tmp_path):
+    whole = compare(tmp_path, runner="population")
+    again = compare(tmp_path, store=tmp_path / "again", runner="population")
+    assert same(curves(whole), curves(again))
+    named = fl.compare("linear", ["sgd"], epochs=1, store=tmp_path / "named", runner="population", progress=False)
+    assert fl.resume(tmp_path / "named", progress=False).plan == named.plan
+
+
+@pytest.mark.parametrize(
+    ("problem", "optimizers", "why"),
+    [
+        (noisy(), ["sgd"], "random numbers of its own"),
+        (line(model=lambda: Branching(1, 1)), ["sgd"], "depends on the values of tensors"),
+        (line(), ["sgd", torch.optim.SGD], "no rule of fallline's"),
+    ],
+    ids=["noisy", "branching", "torch"],
+)
+def test_what_cannot_be_mapped_is_refused_with_the_reason_and_trained_in_the_loop(tmp_path, problem, optimizers, why):
+    with pytest.raises(InputError, match=why):
+        compare(tmp_path, problem, optimizers, runner="population")
+    assert not (tmp_path / "s").exists()
+
+
+def test_auto_names_the_reason_and_trains_the_others_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "SHORT", 0.0)
+    monkeypatch.setattr(planning, "_seconds_of_step", lambda member, problem, seed: 1.0)
+    results = compare(tmp_path, optimizers=["sgd", "adam", torch.optim.SGD])
+    told = " ".join(results.plan["reasons"])
+    assert "is no rule of fallline's" in told
+    assert "one captured program" in told
+    assert results.plan["runner"] == "loop"
+    assert [len(own["members"]) for own in results.plan["populations"]] == [8]
+    assert len(results.records) == 12
+
+
+def test_a_short_study_is_not_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(planning.cohorts, "tried", lambda *_: pytest.fail("a population was tried"))
+    assert compare(tmp_path).plan["runner"] == "loop"
+
+
+def test_the_same_command_has_the_same_plan_and_another_its_own(tmp_path, monkeypatch, own_cache):
+    first = compare(tmp_path, store=tmp_path / "a")
+    remembered = list(own_cache.glob("*.json"))
+    assert [Plan.from_json(json.loads(path.read_text())).to_json() for path in remembered] == [
+        Plan.from_json(first.plan).to_json()
+    ]
+    with monkeypatch.context() as patch:
+        patch.setattr(planning, "make_plan", lambda *_: pytest.fail("a plan was made again"))
+        assert compare(tmp_path, store=tmp_path / "b").plan == first.plan
+    compare(tmp_path, store=tmp_path / "c", epochs=3)
+    assert len(list(own_cache.glob("*.json"))) == 2
+    remembered[0].write_text("{")
+    assert compare(tmp_path, store=tmp_path / "d").plan["populations"] == first.plan["populations"]
+
+
+def test_members_are_cut_where_memory_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "_free", lambda: 3000.0)
+    results = compare(tmp_path, runner="population", lrs=[0.01, 0.02, 0.05, 0.1])
+    parts = [own["members"] for own in results.plan["populations"]]
+    assert len(parts) > 1
+    assert sorted(place for part in parts for place in part) == list(range(16))
+    loop = compare(tmp_path, store=tmp_path / "loop", runner="loop", lrs=[0.01, 0.02, 0.05, 0.1])
+    for one, other in zip(loop.records, results.records, strict=True):
+        assert other.curve["train_loss"] == pytest.approx(one.curve["train_loss"], rel=1e-4)
+
+
+def test_chunks_are_whole_rows_of_about_equal_size():
+    assert chunks(range(12), rows=3, size=2) == [(0, 1, 2, 3, 4, 5), (6, 7, 8, 9, 10, 11)]
+    assert [len(part) for part in chunks(range(30), rows=3, size=4)] == [9, 12, 9]
+
+
+def test_a_plan_survives_its_plain_form_and_an_old_one_has_no_populations():
+    plan = Plan("loop", "cpu", 1, 3, 30, (("line", 4, 10),), ("because",), (PlannedPopulation((0, 2), 1, True),))
+    plain = json.loads(json.dumps(plan.to_json()))
+    assert Plan.from_json(plain) == plan
+    assert plan.others() == [1]
+    del plain["populations"]
+    assert Plan.from_json(plain).others() == [0, 1, 2]
