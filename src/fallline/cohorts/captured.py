@@ -1,6 +1,6 @@
 """A program's step as graphs, captured once for each form that it takes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,19 +35,24 @@ class Captured:
         self._draws = draws
         self._backend = backend
         self._forms: dict[Any, list[Form]] = {}
+        self._lasting: list[Tensor] | None = None
         self.most_bytes = 0
         """The most bytes that a captured step holds beside its inputs."""
 
     def step(self, given: Tensors, number: int) -> Tensor:
         """Make the step with this number; the losses before it, (settings, seeds)."""
-        form = self._form(given, number)
+        batch = tree_leaves(given.batch)
+        form = self._form(given, batch, number)
         given.uniform = {call: self._draws.uniform(call, shape, number) for call, shape in form.wanted.uniform.items()}
         given.noise = {key: self._draws.noise(noise, number) for key, noise in form.wanted.noise.items()}
+        if self._lasting is None:
+            self._lasting = tree_leaves(given.lasting())
+        drawn = tree_leaves([given.uniform, given.noise]) if given.uniform or given.noise else []
         with torch.no_grad():
-            return form.run(*tree_leaves(given.tree()))
+            return form.run(*self._lasting, *batch, *drawn)
 
-    def _form(self, given: Tensors, number: int) -> Form:
-        shapes = tuple((x.shape, x.dtype) for x in tree_leaves(given.batch))
+    def _form(self, given: Tensors, batch: Sequence[Tensor], number: int) -> Form:
+        shapes = tuple(x.shape for x in batch)
         alike = self._forms.setdefault(shapes, [])
         for form in alike:
             if all(_due(number, k, first) == then for (k, first), then in form.due.items()):

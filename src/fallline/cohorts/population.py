@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 
 from fallline.cohorts.captured import Captured
 from fallline.cohorts.draws import Draws
@@ -19,7 +19,6 @@ from fallline.cohorts.rates import Rates
 from fallline.cohorts.settings import Settings
 from fallline.cohorts.slices import kinds_of_parameters
 from fallline.executors.kernels import Backend
-from fallline.problems.objective import rows
 from fallline.problems.prepared import Prepared, initial_model
 from fallline.training import divergence
 from fallline.training.batches import Place
@@ -67,7 +66,7 @@ class Population:
         }
         self._constants = [[_for_all_seeds(group.values, seeds, problem.device) for group in s.groups] for s in slices]
         weights = self.layout.flat({name: stacked[name] for name in self.layout.slots})
-        values = [[dict(own) for own in groups] for groups in self._constants]
+        values = [[{n: x.clone() for n, x in own.items()} for own in groups] for groups in self._constants]
         self.tensors = Tensors(
             weights=weights,
             still={name: x.clone() for name, x in stacked.items() if name not in self.layout.slots},
@@ -115,7 +114,7 @@ class Population:
             self._scale(multipliers)
         self.place = place
         self.done += 1
-        self.samples += rows(batch_of_first_seed(batch))
+        self.samples += tree_leaves(batch)[0].shape[1]
         self.tensors.t.fill_(self.done)
         self.tensors.batch = batch
         self.losses.append(self._captured.step(self.tensors, self.done))
@@ -124,7 +123,7 @@ class Population:
         for place, groups, constants in zip(self.program.places, self.tensors.values, self._constants, strict=True):
             for values, constant in zip(groups, constants, strict=True):
                 if "lr" in constant:
-                    values["lr"] = constant["lr"] * multipliers[place].to(constant["lr"].device)
+                    torch.mul(constant["lr"], multipliers[place].to(constant["lr"].device), out=values["lr"])
 
     @torch.no_grad()
     def evaluate(self, judged: bool = False) -> None:
@@ -224,11 +223,6 @@ def _means(losses: Tensor | None, shape: tuple[int, int]) -> list[list[float]]:
     means = torch.full(shape, math.nan) if losses is None else losses.mean(dim=0)
     told: list[list[float]] = means.tolist()
     return told
-
-
-def batch_of_first_seed(batch: Any) -> Any:
-    """One seed's batch among those of all."""
-    return tree_map(lambda x: x[0] if isinstance(x, Tensor) else x, batch)
 
 
 def _stopping(member: Member, per_epoch: int) -> EarlyStopping | None:

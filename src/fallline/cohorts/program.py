@@ -42,8 +42,12 @@ class Tensors:
     noise: dict[tuple[int, int, int], Tensor] = field(default_factory=dict)
 
     def tree(self) -> dict[str, Any]:
-        """The fields as a tree, which torch can take apart."""
+        """The fields as a tree, which torch can take apart: first those that last."""
         return dict(vars(self))
+
+    def lasting(self) -> list[Any]:
+        """The fields whose tensors are the same at every step: what they hold is changed in place."""
+        return [self.weights, self.still, self.state, self.values, self.t]
 
 
 @dataclass
