@@ -7,6 +7,7 @@ from fallline import wrappers as wrappers
 from fallline.api import Results as Results
 from fallline.api import compare as compare
 from fallline.api import lr_find as lr_find
+from fallline.api import plan as plan
 from fallline.api import results as results
 from fallline.api import resume as resume
 from fallline.errors import InputError as InputError

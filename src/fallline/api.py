@@ -1,5 +1,6 @@
-"""What `import fallline as fl` offers: compare, resume, results, lr_find, and what they give back."""
+"""What `import fallline as fl` offers: compare, plan, resume, results, lr_find, and what they give back."""
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from fallline.study import (
 )
 from fallline.study.conditions import known_factors, undeclared_hint
 from fallline.study.folders import new_folder
+from fallline.study.plan import Plan
 from fallline.study.unused import refuse_unused_penalise, refuse_unused_rates, refuse_unused_values
 from fallline.study.weights import load_weights
 from fallline.suggestions import unknown
@@ -172,9 +174,67 @@ def compare(
     4
     >>> folder.cleanup()
     """
-    data_dir, store = place("data_dir", data_dir), place("store", store)
-    check("command", command, str | None, "text")
+    store = place("store", store)
     check("progress", progress, bool | Watcher, "true, false or a watcher")
+    study = _study(
+        problem,
+        optimizers,
+        lrs=lrs,
+        vary=vary,
+        schedules=schedules,
+        penalise=penalise,
+        batch_sizes=batch_sizes,
+        epochs=epochs,
+        steps=steps,
+        seeds=seeds,
+        seed=seed,
+        validation=validation,
+        order=order,
+        target=target,
+        evaluate_every=evaluate_every,
+        losses_every=losses_every,
+        diagnostics=diagnostics,
+        runner=runner,
+        device=device,
+        threads=threads,
+        data_dir=data_dir,
+        command=command,
+    )
+    return _run(study, new_folder(study.specification.problems[0].name) if store is None else store, progress)
+
+
+def plan(
+    problem: str | Problem | Sequence[str | Problem], optimizers: Sequence[Any] = CLASSICAL, **options: Any
+) -> Plan:
+    """How `compare` would train with these arguments: who together, how, on how many threads, and why. Nothing is
+    trained; a few steps are measured where that can pay, and `compare` keeps to what was found.
+
+    >>> plan("cubic", ["sgd", "adam"], epochs=1, seeds=1).reasons[0][:25]
+    'loop: 14 members on cubic'
+    """
+    given = inspect.signature(compare).bind(problem, optimizers, **options)
+    given.apply_defaults()
+    return _study(**{name: value for name, value in given.arguments.items() if name not in ("store", "progress")}).plan
+
+
+def _study(
+    problem: str | Problem | Sequence[str | Problem],
+    optimizers: Sequence[Any],
+    *,
+    lrs: Any,
+    vary: Mapping[str, Sequence[Any]] | None,
+    schedules: Sequence[Any] | None,
+    batch_sizes: Sequence[int] | None,
+    epochs: int | None,
+    steps: int | None,
+    penalise: Any,
+    data_dir: str | Path | None,
+    command: str | None,
+    **rest: Any,
+) -> Study:
+    """The study that the arguments of `compare` ask for, everything checked."""
+    data_dir = place("data_dir", data_dir)
+    check("command", command, str | None, "text")
     problems = [named(one, data_dir) for one in _several(problem)]
     factors_known = sorted(known_factors([p.problem for p in problems]))
     factors, varied = _split(
@@ -188,30 +248,19 @@ def compare(
     refuse_unused_penalise(penalise, factors)
     if rates is not None:
         refuse_unused_rates(contenders, varied)
-    study = make_study(
+    return make_study(
         problems,
         contenders,
         factors=factors,
         schedules=("constant",) if schedules is None else _several(schedules),
         penalise=penalise,
         batch_sizes=None if batch_sizes is None else _several(batch_sizes),
-        target=target,
-        device=device,
-        runner=runner,
-        threads=threads,
         command=command,
         data_dir=None if data_dir is None else str(data_dir.resolve()),
         epochs=DEFAULT_EPOCHS if epochs is None and steps is None else epochs,
         steps=steps,
-        evaluate_every=evaluate_every,
-        losses_every=losses_every,
-        seeds=seeds,
-        seed=seed,
-        validation=validation,
-        order=order,
-        diagnostics=diagnostics,
+        **rest,
     )
-    return _run(study, new_folder(problems[0].name) if store is None else store, progress)
 
 
 def resume(

@@ -223,3 +223,14 @@ def test_exit_codes(error, code, told, capsys):
     captured = capsys.readouterr().err
     assert told in captured
     assert "fallline resume here" in captured
+
+
+def test_explain_says_who_would_train_how_and_trains_nothing(tmp_path):
+    once = ["compare", "cubic", "-o", "sgd", *SMALL, "--explain"]
+    told = fallline(*once, cwd=tmp_path)
+    assert told.returncode == 0
+    assert "7 members: loop, 1 thread." in told.stdout
+    assert "one after another" in told.stdout
+    assert not list(tmp_path.iterdir())
+    plan = fallline(*once, "--runner", "population", "--json", cwd=tmp_path)
+    assert [len(own["members"]) for own in json.loads(plan.stdout)["plan"]["populations"]] == [7]

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -68,6 +68,9 @@ def compare(
             help="How members are trained: one by one, as one program (or that compiled), or on every core.",
         ),
     ] = "auto",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say who would train how, and why; train nothing.")
+    ] = False,
     device: Annotated[str, typer.Option(metavar="D", help="cpu, cuda, cuda:1, ...")] = "cpu",
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Threads that torch uses, or how many processes.")
@@ -81,7 +84,7 @@ def compare(
     json: Json = False,
 ) -> None:
     """Train every optimizer with every value tried, from the same weights on the same batches, and rank them."""
-    from fallline.cli.printing import print_json, show
+    from fallline.cli.printing import print_json, show, show_plan
     from fallline.errors import InputError
 
     if not problems:
@@ -89,31 +92,32 @@ def compare(
     from fallline import api
     from fallline.study.values import parse_rates
 
-    results = api.compare(
-        problems,
-        optimizer or api.CLASSICAL,
-        lrs=None if lr is None else parse_rates(lr),
-        vary=_varied(vary or []),
-        schedules=schedule,
-        penalise=penalise,
-        batch_sizes=None if batch_size is None else _whole_numbers(batch_size, "--batch-size"),
-        epochs=epochs,
-        steps=steps,
-        seeds=seeds,
-        seed=seed,
-        validation=validation,
-        order=order,  # type: ignore[arg-type]
-        target=target,
-        evaluate_every=evaluate_every,
-        diagnostics=diagnostics,  # type: ignore[arg-type]
-        store=store,
-        runner=runner,
-        device=device,
-        threads=threads,
-        data_dir=data_dir,
-        progress=not quiet,
-        command=shlex.join(["fallline", *sys.argv[1:]]),
-    )
+    asked: dict[str, Any] = {
+        "lrs": None if lr is None else parse_rates(lr),
+        "vary": _varied(vary or []),
+        "schedules": schedule,
+        "penalise": penalise,
+        "batch_sizes": None if batch_size is None else _whole_numbers(batch_size, "--batch-size"),
+        "epochs": epochs,
+        "steps": steps,
+        "seeds": seeds,
+        "seed": seed,
+        "validation": validation,
+        "order": order,
+        "target": target,
+        "evaluate_every": evaluate_every,
+        "diagnostics": diagnostics,
+        "runner": runner,
+        "device": device,
+        "threads": threads,
+        "data_dir": data_dir,
+        "command": shlex.join(["fallline", *sys.argv[1:]]),
+    }
+    if explain:
+        plan = api.plan(problems, optimizer or api.CLASSICAL, **asked)
+        print_json({"plan": plan.to_json()}) if json else show_plan(plan)
+        return
+    results = api.compare(problems, optimizer or api.CLASSICAL, store=store, progress=not quiet, **asked)
     if json:
         print_json(results.to_json())
     else:

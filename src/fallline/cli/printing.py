@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fallline.api import Results
+    from fallline.study.plan import Plan
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -32,3 +33,15 @@ def show(results: "Results") -> None:
     print(f"Store:   {results.folder} ({pictures}, study.sqlite, weights/)")
     if advice := results.next_command():
         print(f"Next:    {advice}")
+
+
+def show_plan(plan: "Plan") -> None:
+    """Who would train together, and why."""
+    print(f"{plan.members} members, {plan.steps:,} steps.")
+    for together in plan.populations:
+        how = "compiled" if together.compiled else "captured"
+        threads = f"{together.threads} thread{'s' * (together.threads > 1)}"
+        print(f"- {len(together.members)} members train as one program, {how}, {threads}.")
+    if others := len(plan.others()):
+        print(f"- {others} members: {plan.runner}, {plan.threads} thread{'s' * (plan.threads > 1)}.")
+    print("Because:", *plan.reasons, sep="\n- ")
