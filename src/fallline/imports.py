@@ -66,9 +66,12 @@ def _module(place: str) -> ModuleType:
 
 
 def imported_files() -> list[str]:
-    """The files of modules that were imported by path, so that another process can import them too."""
+    """The files of modules that were imported by path, so that another process can import them too: those that are
+    still there.
+    """
     files = [(name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items())]
-    return [file for name, file in files if file is not None and name == _module_name(Path(file))]
+    by_path = [Path(file) for name, file in files if file is not None and name == _module_name(Path(file))]
+    return [str(path) for path in by_path if path.is_file()]
 
 
 def _module_name(path: Path) -> str:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import fallline as fl
 from fallline.errors import InputError
+from fallline.imports import import_file
 from fallline.study import read_results
 from fallline.study.planning import make_plan
 from fallline.study.weights import load_weights
@@ -166,3 +167,12 @@ def test_signals_end_all_processes_and_lose_nothing(tmp_path, sent):
     assert "Traceback" not in errors
     assert not list((tmp_path / "cut").glob(".workers*"))
     assert read_results(tmp_path / "cut").plan["runner"] == "processes"
+
+
+def test_a_file_that_was_imported_and_is_gone_is_no_matter(tmp_path):
+    own = tmp_path / "gone.py"
+    own.write_text("x = 1")
+    import_file(own)
+    own.unlink()
+    results = compare(tmp_path, lrs=[0.1], epochs=1, seeds=1, runner="processes")
+    assert len(results.records) == 2
