@@ -1,5 +1,6 @@
 """A program's step as graphs, captured once for each form that it takes."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,8 @@ class Captured:
         self._lasting: list[Tensor] | None = None
         self.most_bytes = 0
         """The most bytes that a captured step holds beside its inputs."""
+        self.preparing = 0.0
+        """Seconds that captures and compilations took."""
 
     def step(self, given: Tensors, number: int) -> Tensor:
         """Make the step with this number; the losses before it, (settings, seeds)."""
@@ -57,7 +60,9 @@ class Captured:
         for form in alike:
             if all(_due(number, k, first) == then for (k, first), then in form.due.items()):
                 return form
+        began = time.perf_counter()
         form = self._capture(given, number, first_shape=len(self._forms) == 1)
+        self.preparing += time.perf_counter() - began
         alike.append(form)
         return form
 

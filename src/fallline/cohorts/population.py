@@ -213,7 +213,9 @@ class Population:
         return {name: x.detach().cpu().contiguous().clone() for name, x in state.items()}
 
     def take(self, seconds: float) -> None:
-        """Share out the seconds that a step took."""
+        """Share out the seconds that steps took; what preparing them took is nobody's."""
+        seconds -= self._captured.preparing
+        self._captured.preparing = 0.0
         active = self.active
         for one in active:
             one.seconds += seconds / len(active)
