@@ -3,6 +3,7 @@ import torch
 
 from fallline import wrappers
 from fallline.cohorts import train_population
+from fallline.cohorts.denormals import flushed
 from fallline.rules import SGD, SOAP, Adam, AdamW, Lion, Momentum, Muon, Prodigy, RMSprop, ScheduleFreeAdamW
 from fallline.schedules import Cosine, Plateau
 from fallline.training import Budget, Member, train_cohort
@@ -151,3 +152,10 @@ def test_a_population_that_was_killed_goes_on_with_the_same_bits(tmp_path, kill_
         assert one.outcome == other.outcome
         assert repr(one.curve) == repr(other.curve)
         assert all(torch.equal(x, other.weights[name]) or x.isnan().any() for name, x in one.weights.items())
+
+
+def test_numbers_below_the_least_normal_one_are_zero_inside_alone():
+    tiny = torch.tensor([1e-38], dtype=torch.float32)
+    with flushed():
+        assert not (tiny * 0.01).any()
+    assert (tiny * 0.01).all()

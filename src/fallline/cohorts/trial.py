@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from fallline.cohorts.denormals import flushed
 from fallline.cohorts.population import Population
 from fallline.cohorts.reasons import CannotMap, told
 from fallline.cohorts.streams import batches_of_seeds
@@ -29,7 +30,7 @@ class Trial:
 def tried(members: Sequence[Member], problem: Prepared, seed: int) -> Trial:
     """Take a few steps of members as a population, which is then thrown away. Raises CannotMap with the reason."""
     try:
-        with forked(problem.device):
+        with forked(problem.device), flushed():
             population = Population(members, problem, seed, 1000, None, uncompiled)
             population.evaluate()
             coming = batches_of_seeds(problem, population.first_row, seed, Place())
