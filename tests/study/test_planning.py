@@ -1,6 +1,7 @@
 """Which members train together, and that the same command trains in the same way."""
 
 import json
+import random
 
 import pytest
 import torch
@@ -28,6 +29,21 @@ class Noisy(nn.Linear):
 class Branching(nn.Linear):
     def forward(self, x):
         return super().forward(x) if x.sum() > -1e9 else x
+
+
+class Dropped(nn.Linear):
+    """Chance that torch does not know of: a layer left out now and then."""
+
+    def forward(self, x):
+        return super().forward(x) if random.random() < 0.5 else 0.5 * super().forward(x)
+
+
+class Counting(nn.Linear):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return super().forward(x) / self.calls
 
 
 def noisy():
@@ -61,9 +77,11 @@ def test_the_same_population_gives_the_same_bits_and_goes_on_by_its_plan(tmp_pat
     [
         (noisy(), ["sgd"], "random numbers of its own"),
         (line(model=lambda: Branching(1, 1)), ["sgd"], "depends on the values of tensors"),
+        (line(model=lambda: Dropped(1, 1)), ["sgd"], "random numbers of its own"),
+        (line(model=lambda: Counting(1, 1)), ["sgd"], "changes calls in training"),
         (line(), ["sgd", torch.optim.SGD], "no rule of fallline's"),
     ],
-    ids=["noisy", "branching", "torch"],
+    ids=["noisy", "branching", "dropped", "counting", "torch"],
 )
 def test_what_cannot_be_mapped_is_refused_with_the_reason_and_trained_in_the_loop(tmp_path, problem, optimizers, why):
     with pytest.raises(InputError, match=why):

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from fallline.cohorts.draws import Draws
 from fallline.cohorts.memory import most_bytes
+from fallline.cohorts.outside import nothing_outside
 from fallline.cohorts.program import Program, Tensors, Wanted
 from fallline.executors.kernels import Backend
 
@@ -92,7 +93,7 @@ def _graph(program: Program, given: Tensors, due: Callable[..., bool], wanted: W
     def step(*leaves: Tensor) -> list[Tensor]:
         return [program.step(Tensors(**tree_unflatten(leaves, structure)), due, wanted)]
 
-    with torch.no_grad():
+    with torch.no_grad(), nothing_outside(program.model):
         graph = make_fx(step, tracing_mode="fake")(*leaves)
     graph.graph.eliminate_dead_code()
     graph.recompile()

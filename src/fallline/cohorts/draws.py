@@ -1,6 +1,6 @@
 """Random numbers as inputs of a program: drawn outside, by the same keys as in a single training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +49,3 @@ class Draws:
             stream = torch_stream(own, f"noise/{name}/{wanted.call}", step=step, device=self._device)
             drawn.append(torch.randn(shape, generator=stream, dtype=wanted.dtype, device=self._device).reshape(-1))
         return torch.cat(drawn)
-
-
-Drawn = Mapping[int, Tensor]

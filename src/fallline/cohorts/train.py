@@ -84,10 +84,8 @@ def _keep(population: Population, kept: CohortCheckpoint | None, began: float) -
     return time.perf_counter()
 
 
-def _shared_out(population: Population, began: float) -> float:
-    now = time.perf_counter()
-    population.take(now - began)
-    return now
+def _shared_out(population: Population, began: float) -> None:
+    population.take(time.perf_counter() - began)
 
 
 def _silent(done: int) -> None:

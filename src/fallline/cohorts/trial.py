@@ -44,7 +44,7 @@ def tried(members: Sequence[Member], problem: Prepared, seed: int) -> Trial:
                 population.step(batch, place)
                 times.append(time.perf_counter() - began)
             return Trial(median(times), population.bytes())
-    except (InputError, MachineError):
+    except (CannotMap, InputError, MachineError):
         raise
     except Exception as error:
         # Whatever torch meets on the way, the members can still be trained one by one.
