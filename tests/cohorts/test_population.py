@@ -95,9 +95,9 @@ def test_treatments_act_as_in_the_loop(factors):
     hold_to_loop(members([*RULES, Momentum(lr=0.5)], factors=factors), classes("perceptron"), Budget(epochs=8))
 
 
-@pytest.mark.parametrize("schedule", [Cosine(warmup=2), Plateau(patience=4)])
+@pytest.mark.parametrize("schedule", [Cosine(warmup=2), Plateau(patience=2)])
 def test_schedules_move_the_rates_as_in_the_loop(schedule):
-    hold_to_loop(members([*RULES, SAM], schedule=schedule), classes("perceptron"), Budget(epochs=6))
+    hold_to_loop(members([*RULES, SAM, SGD(lr=4.0)], schedule=schedule), classes("perceptron"), Budget(epochs=6))
 
 
 def test_members_that_diverge_leave_and_touch_no_other():
