@@ -59,6 +59,8 @@ def method(results: StudyResults) -> list[str]:
         compared.append(f"learning-rate schedule {' or '.join(spec.schedules)}")
     rows = [str(size) for size in spec.batch_sizes if size is not None]
     batches = f" in batches of {' or '.join(rows)}" if rows else ""
+    if dropping := [problem.name for problem in spec.problems if problem.drop_last]:
+        batches += f" (on {listed(dropping)} what fills no batch is left out of an epoch)"
     order = "in an order drawn anew for every epoch" if spec.order == "reshuffle" else "in the same order every epoch"
     return [
         f"Compared: {'; '.join(compared)}. Every setting was trained for {length}{batches} from "
