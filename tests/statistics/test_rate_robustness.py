@@ -21,6 +21,13 @@ def test_rates_in_any_order_and_unevenly_spaced():
     assert all(found.at_edge.values())
 
 
+@pytest.mark.parametrize("losses", [[1.0, 1.02, 9.0], [9.0, 1.07, 1.0]])
+def test_either_end_of_the_rates_is_an_edge(losses):
+    assert all(rate_robustness([0.1, 1.0, 10.0], losses).at_edge.values())
+    inside = rate_robustness([0.1, 1.0, 10.0, 100.0], [1.07, 1.0, 2.0, 3.0]).at_edge
+    assert inside == {0.05: False, 0.1: True}
+
+
 def test_nothing_is_added_beside_a_rate_that_diverged():
     found = rate_robustness([0.01, 0.1, 1.0], [math.nan, 1.0, math.inf])
     assert found.decades == {0.05: 0.0, 0.1: 0.0}

@@ -17,6 +17,7 @@ ALPHA = 0.05
 def test_the_seeds_of_the_design():
     assert [seeds_needed(m) for m in range(2, 13)] == [6, 7, 8, 9, 10, 10, 11, 11, 11, 12, 12]
     assert seeds_needed(2, 0.01) == 8
+    assert seeds_needed(2, 1 / 32) == 6
 
 
 @pytest.mark.parametrize("optimizers", [2, 3, 5, 6])

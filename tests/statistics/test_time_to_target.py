@@ -37,7 +37,8 @@ def test_what_was_spent_makes_the_cost():
 
 def test_the_median_of_exactly_a_half_is_not_lost_to_rounding():
     assert time_to_target([float(i) for i in range(1, 11)], watched=[10.0] * 10).median == 5.0
-    assert time_to_target([1.0, 2.0, 3.0, None, None, None], watched=[9.0] * 6).median == 3.0
+    # The product 23/24 * 22/23 * ... * 12/13 rounds to 0.5000000000000001.
+    assert time_to_target([*range(1, 13), *[None] * 12], watched=[50.0] * 24).median == 12.0
 
 
 def test_without_any_hit_nothing_is_finite():

@@ -80,4 +80,4 @@ def _share(lower: float, higher: float, limit: float) -> float:
     """The share of a straight line between two losses that is at most the limit."""
     if higher <= limit:
         return 1.0
-    return (limit - lower) / (higher - lower) if lower < limit and higher < math.inf else 0.0
+    return (limit - lower) / (higher - lower) if lower < limit else 0.0
