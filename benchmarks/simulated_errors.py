@@ -28,7 +28,7 @@ def bootstrap(name: str, samples: Numbers, mean: float, stream: np.random.Genera
 
 
 def together(differences: Numbers) -> Numbers:
-    """Which pairs step-down max-T tells apart, with sign flips that are the same for all; from studies x pairs x seeds."""
+    """Which pairs step-down max-T tells apart, flipping signs alike for all; from studies x pairs x seeds."""
     scores = np.sign(differences) * stats.rankdata(np.abs(differences), axis=2)
     scores /= np.sqrt((scores**2).sum(axis=2, keepdims=True))
     flips = np.array([(1.0, *rest) for rest in product((1.0, -1.0), repeat=differences.shape[2] - 1)])

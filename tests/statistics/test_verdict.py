@@ -182,3 +182,18 @@ def test_results_are_asked_for_of_two_optimizers_with_as_many_each():
         verdict({"Adam": ADAM, "SGD": ADAM[:9]})
     with pytest.raises(InputError, match="results of SGD must be numbers"):
         verdict({"Adam": ADAM, "SGD": ["x"]})
+
+
+def test_intervals_aim_at_the_level_that_alpha_leaves():
+    pair = verdict({"Adam": ADAM, "SGD": shifted(0.01)}, alpha=0.2).comparisons[0]
+    # A sum of at most 14 has 99 of 1024 ways, one of at most 15 has 119: 2 * 119 / 1024 is above 0.2.
+    assert pair.lead.level == pytest.approx(1 - 2 * 99 / 1024)
+    assert pair.paired.better.level == 0.8
+
+
+def test_a_pair_is_asked_for_by_two_of_its_names():
+    found = verdict({"Adam": ADAM, "SGD": shifted(0.01)})
+    with pytest.raises(InputError, match="'adma' is no optimizer of this verdict. Did you mean 'Adam'?"):
+        found.between("SGD", "adma")
+    with pytest.raises(InputError, match="between two optimizers; got Adam twice"):
+        found.between("Adam", "Adam")

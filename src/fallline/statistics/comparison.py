@@ -16,10 +16,10 @@ class Comparison:
     """Two optimizers, `first` the one that is ahead.
 
     `lead` is by how much the first is better, in the metric's units, so that positive is better whichever way that is;
-    its interval is for this pair alone. `p` is this pair's p-value, `adjusted` that over all `pairs`. `paired` has what
-    happened seed by seed, in first less second of results of which less is better. `detectable` is the difference that
-    would have been found in four of five such studies, `diverged` how many runs of each did, `seeds_needed` how many a
-    verdict takes.
+    its interval, aiming at the level 1 - alpha, is for this pair alone. `p` is this pair's p-value, `adjusted` that
+    over all `pairs`. `paired` has what happened seed by seed, in first less second of results of which less is better.
+    `detectable` is the difference that would have been found in four of five such studies, `diverged` how many runs of
+    each did, `seeds_needed` how many a verdict takes.
     """
 
     first: str

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fallline.errors import WrongArgument
+from fallline.errors import InputError, WrongArgument
 from fallline.phrases import listed
 from fallline.statistics.comparison import Comparison, too_few
 from fallline.statistics.detectable import detectable_difference
@@ -18,6 +18,7 @@ from fallline.statistics.signed_rank import SignedRank, signed_rank_test
 from fallline.statistics.signed_rank_interval import signed_rank_interval
 from fallline.statistics.step_down import step_down
 from fallline.statistics.terms import Terms
+from fallline.suggestions import unknown
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,12 @@ class Verdict:
         return next((name for name in self.optimizers if wins.count(name) == len(self.optimizers) - 1), None)
 
     def between(self, one: str, other: str) -> Comparison:
-        """The comparison of two of the optimizers."""
+        """The comparison of two of the optimizers. Raises InputError for a name that is none of theirs."""
+        for name in (one, other):
+            if name not in self.optimizers:
+                raise InputError(unknown(name, self.optimizers, "optimizer of this verdict"))
+        if one == other:
+            raise InputError(f"A comparison is between two optimizers; got {one} twice.")
         return next(pair for pair in self.comparisons if {pair.first, pair.second} == {one, other})
 
     def words(self) -> str:
@@ -140,12 +146,12 @@ def _comparison(
     return Comparison(
         first=first,
         second=second,
-        lead=signed_rank_interval(lead),
+        lead=signed_rank_interval(lead, 1 - alpha),
         p=test.p,
         adjusted=adjusted,
         pairs=pairs,
         alpha=alpha,
-        paired=paired(runs[first], runs[second]),
+        paired=paired(runs[first], runs[second], 1 - alpha),
         detectable=detectable_difference(lead, pairs, alpha),
         diverged=(int(np.isinf(runs[first]).sum()), int(np.isinf(runs[second]).sum())),
         seeds_needed=needed,
