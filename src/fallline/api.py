@@ -31,12 +31,12 @@ from fallline.study import (
     run,
 )
 from fallline.study.conditions import known_factors, undeclared_hint
+from fallline.study.defaults import default_epochs
 from fallline.study.folders import new_folder
 from fallline.study.plan import Plan
 from fallline.study.unused import refuse_unused_penalise, refuse_unused_rates, refuse_unused_values
 from fallline.study.weights import load_weights
 from fallline.suggestions import unknown
-from fallline.training.cohort import DEFAULT_EPOCHS
 from fallline.training.rate_search import FoundRate, check_search, search_rate
 
 VARIED = "{'dropout': [0.0, 0.5]}"
@@ -151,6 +151,8 @@ def compare(
     `average`, `label_smoothing`, `patience`) are compared, and so are `schedules` (`cosine:warmup=0.1`, or objects).
     `penalise` says which parameters penalties act on: "weights", "all", or a function of (name, parameter, module).
 
+    Trainings take `epochs` (or `steps` updates) in batches of `batch_sizes` rows, by default what the problem brings,
+    or 10 epochs of 64 rows. `order` is "reshuffle", a new one for every epoch, or "fixed", the first again and again.
     `validation` is the fraction of the training rows that selects (default: a fifth); test data are only reported.
     `target` is a condition such as `test_accuracy>=0.97` whose first step is reported. `diagnostics` "layers" records
     norms, update ratios, dead and saturated units at every evaluation, "all" noise scale and sharpness too.
@@ -257,7 +259,7 @@ def _study(
         batch_sizes=None if batch_sizes is None else _several(batch_sizes),
         command=command,
         data_dir=None if data_dir is None else str(data_dir.resolve()),
-        epochs=DEFAULT_EPOCHS if epochs is None and steps is None else epochs,
+        epochs=default_epochs([p.problem for p in problems]) if epochs is None and steps is None else epochs,
         steps=steps,
         **rest,
     )

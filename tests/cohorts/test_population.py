@@ -36,6 +36,7 @@ def hold_to_loop(cohort, problem, budget, tolerance=1e-9):
         alone = train_cohort([member], problem, budget, seed=3)[0]
         assert trained.member is member
         assert trained.outcome == alone.outcome
+        assert trained.origin == alone.origin
         assert trained.weights.keys() == alone.weights.keys()
         for name, x in alone.weights.items():
             torch.testing.assert_close(
@@ -136,11 +137,14 @@ class Checkpoint(CohortCheckpoint):
 
 
 @pytest.mark.parametrize("kill_at", [1, 7, 10])
-@pytest.mark.parametrize("network", ["dropout", "batch norm"])
-def test_a_population_that_was_killed_goes_on_with_the_same_bits(tmp_path, kill_at, network):
+@pytest.mark.parametrize(("network", "order"), [("dropout", "fixed"), ("batch norm", "reshuffle")])
+def test_a_population_that_was_killed_goes_on_with_the_same_bits(tmp_path, kill_at, network, order):
     factors = {"gradient_noise": 0.1, "patience": 2.0}
     cohort = members(
-        [SGD(lr=1e200), Adam(lr=0.01), SGD(lr=0.5), Momentum(lr=2.0)], factors=factors, schedule=Plateau(patience=3)
+        [SGD(lr=1e200), Adam(lr=0.01), SGD(lr=0.5), Momentum(lr=2.0)],
+        factors=factors,
+        schedule=Plateau(patience=3),
+        order=order,
     )
     problem, budget = classes(network), Budget(epochs=5, losses_every=3)
     whole = train_population(cohort, problem, budget, 3)

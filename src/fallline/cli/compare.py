@@ -41,8 +41,12 @@ def compare(
     penalise: Annotated[
         str, typer.Option(metavar="weights|all|FILE.py:RULE", help="Which parameters l1, l2 and decay act on.")
     ] = "weights",
-    batch_size: Annotated[str | None, typer.Option(metavar="N,...", help="Batch sizes; 64 by default.")] = None,
-    epochs: Annotated[int | None, typer.Option(metavar="N", help="Epochs of every training; 10 by default.")] = None,
+    batch_size: Annotated[
+        str | None, typer.Option(metavar="N,...", help="Batch sizes; the problem's own or 64 by default.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="Epochs of every training; the problem's own or 10 by default.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Updates of every training, instead.")] = None,
     seeds: Annotated[int, typer.Option(metavar="N", help="Runs of every setting, each from its own weights.")] = 3,
     seed: Annotated[int, typer.Option(metavar="S", help="The seed of the whole study.")] = 0,

@@ -23,6 +23,7 @@ from fallline.problems.prepared import Prepared, initial_model
 from fallline.training import divergence
 from fallline.training.batches import Place
 from fallline.training.member import Member
+from fallline.training.origin import origin
 from fallline.training.outcome import Ending, Outcome
 from fallline.training.stopping import QUANTITY, EarlyStopping
 
@@ -51,8 +52,11 @@ class Population:
         settings = settings.in_order_of(slices)
         seeds = len(settings.seeds)
         per_epoch = problem.train.steps(first.batch_size or 0)
+        origins = [
+            origin(member, model, problem, seed) for member, model in zip(settings.members[0], models, strict=True)
+        ]
         self.ones = [
-            One(member, setting, place, _stopping(member, per_epoch))
+            One(member, setting, place, _stopping(member, per_epoch), origins[place])
             for setting, row in enumerate(settings.members)
             for place, member in enumerate(row)
         ]

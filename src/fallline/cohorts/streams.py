@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from fallline.problems.prepared import Prepared
-from fallline.problems.sources import Resident, permutation
-from fallline.training.batches import Place, batches
+from fallline.problems.sources import Resident
+from fallline.training.batches import Place, batches, order_of_epoch
 from fallline.training.member import Member
 
 _AT_ONCE = 1024**2
@@ -22,18 +22,19 @@ def batches_of_seeds(
 ) -> Iterator[tuple[Place, Any]]:
     """Every batch of members that differ in their seeds, stacked along a first axis, with the place behind it."""
     if isinstance(problem.train, Resident):
-        return _resident(problem.train, members, seed, begin)
+        return _resident(problem, problem.train, members, seed, begin)
     each = zip(*(batches(problem, member, seed, begin) for member in members), strict=True)
     return ((found[0][0], _stacked([batch for _, batch in found])) for found in each)
 
 
-def _resident(data: Resident, members: Sequence[Member], seed: int, begin: Place) -> Iterator[tuple[Place, Any]]:
+def _resident(
+    problem: Prepared, data: Resident, members: Sequence[Member], seed: int, begin: Place
+) -> Iterator[tuple[Place, Any]]:
     size = members[0].batch_size or 0
     read = begin.read
     for epoch in count(begin.epoch):
-        replayed = 0 if members[0].order == "fixed" else epoch
-        orders = [permutation(data.rows, seed, "order", member.seed, replayed) for member in members]
-        order = torch.stack(orders).to(data.device)
+        orders = [order_of_epoch(problem, member, seed, epoch) for member in members]
+        order = torch.stack([rows for rows in orders if rows is not None]).to(data.device)
         number = read
         while number < data.steps(size):
             for batch in _gathered(data, order[:, number * size :], size):

@@ -97,4 +97,4 @@ def _silent(done: int) -> None:
 def _trained(one: One) -> Trained:
     assert one.outcome is not None
     assert one.weights is not None
-    return Trained(one.member, one.curve, one.outcome, one.weights, one.seconds)
+    return Trained(one.member, one.curve, one.outcome, one.weights, one.seconds, one.origin)

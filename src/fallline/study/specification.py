@@ -17,8 +17,8 @@ class _Plain(BaseModel):
 
 class ProblemSpecification(_Plain):
     """A problem: its name, how it can be loaded again (`source` is None for an object made in Python), its target and
-    whether that was asked for in place of the problem's own, and whether its model was given as an instance, whose
-    weights every seed begins with.
+    whether that was asked for in place of the problem's own, whether its model was given as an instance, whose
+    weights every seed begins with, the batch size that it brings, and whether epochs have no ragged last batch.
     """
 
     name: str
@@ -27,6 +27,8 @@ class ProblemSpecification(_Plain):
     target: str | None = None
     target_asked: bool = False
     one_start: bool = False
+    batch_size: Count | None = None
+    drop_last: bool = False
 
 
 class OptimizerSpecification(_Plain):
