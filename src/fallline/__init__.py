@@ -27,7 +27,7 @@ _HOMES = {
     "InputError": "fallline.errors",
     "MachineError": "fallline.errors",
 }
-_ROOMS = ("diagnostics", "optim", "problems", "rules", "schedules", "wrappers")
+_ROOMS = ("diagnostics", "optim", "problems", "rules", "schedules", "statistics", "wrappers")
 __all__ = [*_HOMES, *_ROOMS, "__version__"]
 
 

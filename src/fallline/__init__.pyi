@@ -3,6 +3,7 @@ from fallline import optim as optim
 from fallline import problems as problems
 from fallline import rules as rules
 from fallline import schedules as schedules
+from fallline import statistics as statistics
 from fallline import wrappers as wrappers
 from fallline.api import Results as Results
 from fallline.api import compare as compare

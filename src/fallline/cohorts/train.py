@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from itertools import islice
 
+from fallline.cohorts.allocator import keep_memory
 from fallline.cohorts.denormals import flushed
 from fallline.cohorts.one import One
 from fallline.cohorts.population import Population
@@ -39,6 +40,7 @@ def train_population(
     per_epoch = problem.train.steps(first.batch_size or 0)
     total = budget.total_steps(per_epoch)
     backend: Backend = inductor if compiled else uncompiled
+    keep_memory()
     with forked(problem.device), flushed():
         population = Population(members, problem, seed, total, budget.losses_every, backend)
         if kept is not None and (tree := kept.load()) is not None:
