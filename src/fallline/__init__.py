@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "compare": "fallline.api",
+    "compare_file": "fallline.api",
     "plan": "fallline.api",
     "resume": "fallline.api",
     "fit": "fallline.fitted",

@@ -1,4 +1,4 @@
-"""Batch size and length where none are asked for: what the problems bring, or what serves most."""
+"""What is taken where nothing is asked for: optimizers, and the batch size and length that problems bring."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,6 +6,7 @@ from fallline.errors import WrongArgument
 from fallline.problems import Prepared, Problem
 from fallline.training.cohort import DEFAULT_EPOCHS
 
+CLASSICAL = ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam")
 DEFAULT_BATCH_SIZE = 64
 
 
