@@ -30,8 +30,8 @@ def members(rules, seeds=(0, 1), **changes):
     ]
 
 
-def hold_to_loop(cohort, problem, budget, tolerance=1e-9):
-    together = train_population(cohort, problem, budget, seed=3)
+def hold_to_loop(cohort, problem, budget, tolerance=1e-9, **options):
+    together = train_population(cohort, problem, budget, seed=3, **options)
     for trained, member in zip(together, cohort, strict=True):
         alone = train_cohort([member], problem, budget, seed=3)[0]
         assert trained.member is member
@@ -100,7 +100,7 @@ def test_schedules_move_the_rates_as_in_the_loop(schedule):
     hold_to_loop(members([*RULES, SAM, SGD(lr=4.0)], schedule=schedule), classes("perceptron"), Budget(epochs=6))
 
 
-def test_members_that_diverge_leave_and_touch_no_other():
+def test_members_that_diverge_touch_no_other():
     rules = [SGD(lr=0.01), SGD(lr=1e200), SGD(lr=30.0), SGD(lr=0.05)]
     together = hold_to_loop(members(rules), regression(), Budget(epochs=4))
     alone = train_population(

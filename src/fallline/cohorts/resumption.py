@@ -24,6 +24,8 @@ def snapshot(population: Population) -> dict[str, Any]:
         "done": population.done,
         "samples": population.samples,
         "place": tuple(population.place),
+        "settings": population.settings,
+        "compactions": population.compactions,
         "weights": population.tensors.weights,
         "still": population.tensors.still,
         "state": population.tensors.state,
@@ -45,6 +47,9 @@ def go_on(population: Population, tree: Mapping[str, Any]) -> None:
     """Put a new population of the same members where the snapshot was taken."""
     population.done, population.samples = tree["done"], tree["samples"]
     population.place = Place(*tree["place"])
+    population.compactions = tree["compactions"]
+    if tree["settings"] != population.settings:
+        population.keep(tree["settings"])
     for mine, saved in zip(_leaves(population), _leaves_of(tree), strict=True):
         mine.copy_(saved)
     population.losses = [] if tree["losses"] is None else list(tree["losses"])
