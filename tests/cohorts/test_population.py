@@ -1,9 +1,14 @@
+from itertools import islice
+
 import pytest
 import torch
 
 from fallline import wrappers
 from fallline.cohorts import train_population
 from fallline.cohorts.denormals import flushed
+from fallline.cohorts.population import Population
+from fallline.cohorts.resumption import go_on, snapshot
+from fallline.cohorts.streams import batches_of_seeds
 from fallline.rules import SGD, SOAP, Adam, AdamW, Lion, Momentum, Muon, Prodigy, RMSprop, ScheduleFreeAdamW
 from fallline.schedules import Cosine, Plateau
 from fallline.training import Budget, Member, train_cohort
@@ -152,6 +157,32 @@ def test_a_population_that_was_killed_goes_on_with_the_same_bits(tmp_path, kill_
         assert one.outcome == other.outcome
         assert repr(one.curve) == repr(other.curve)
         assert all(torch.equal(x, other.weights[name]) or x.isnan().any() for name, x in one.weights.items())
+
+
+def test_the_same_batches_are_compiled_where_an_epochs_last_is_the_first_after_a_kill():
+    cohort, problem = members(RULES), classes("perceptron")
+    prepared = []
+
+    def backend(graph, examples, all_threads):
+        prepared.append(graph)
+        return graph
+
+    def population():
+        return Population(cohort, problem, 3, 8, None, backend)
+
+    before, after = population(), population()
+    before.evaluate()
+    before.until(8)
+    coming = batches_of_seeds(problem, before.first_row, 3, before.place)
+    for place, batch in islice(coming, 3):
+        before.step(batch, place)
+    assert len(prepared) == 1
+    go_on(after, snapshot(before))
+    after.until(8)
+    after.step(*reversed(next(coming)))
+    assert len(prepared) == 1
+    after.step(*reversed(next(coming)))
+    assert len(prepared) == 2
 
 
 def test_numbers_below_the_least_normal_one_are_zero_inside_alone():

@@ -9,16 +9,17 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from fallline.cohorts.captured import Captured
+from fallline.cohorts.captured import Captured, Shapes
 from fallline.cohorts.compaction import Chosen
 from fallline.cohorts.draws import Draws
 from fallline.cohorts.layout import Layout
 from fallline.cohorts.measuring import Measuring
 from fallline.cohorts.one import One, State
-from fallline.cohorts.program import Program, Tensors
+from fallline.cohorts.program import Program
 from fallline.cohorts.rates import Rates
 from fallline.cohorts.settings import Settings
 from fallline.cohorts.slices import kinds_of_parameters
+from fallline.cohorts.stacking import saved_names, stacked, tensors_of, values_of
 from fallline.executors.kernels import Backend
 from fallline.problems.prepared import Prepared, initial_model
 from fallline.training import divergence
@@ -58,23 +59,10 @@ class Population:
             for place, member in enumerate(row)
         ]
         kinds = kinds_of_parameters(slices)
-        tensors = [dict(model.named_parameters()) | dict(model.named_buffers()) for model in models]
-        self.layout = Layout({name: x for name, x in tensors[0].items() if name in kinds}, kinds)
+        self.layout = Layout({name: x for name, x in tensors_of(self.model).items() if name in kinds}, kinds)
         self.program = Program(self.model, objective, self.layout, slices, seeds)
-        stacked = {
-            name: _for_all(torch.stack([own[name].detach() for own in tensors]), len(settings.members))
-            for name in tensors[0]
-        }
-        self._constants = [[_for_all_seeds(group.values, seeds, problem.device) for group in s.groups] for s in slices]
-        weights = self.layout.flat({name: stacked[name] for name in self.layout.slots})
-        values = [[{n: x.clone() for n, x in own.items()} for own in groups] for groups in self._constants]
-        self.tensors = Tensors(
-            weights=weights,
-            still={name: x.clone() for name, x in stacked.items() if name not in self.layout.slots},
-            state=self.program.initial_state(weights, values),
-            values=values,
-            t=torch.zeros((), dtype=torch.float64, device=problem.device),
-        )
+        self._constants = values_of(slices, seeds, problem.device)
+        self.tensors = stacked(models, len(settings.members), self.program, self._constants)
         self._draws = Draws(seed, settings.seeds, problem.device)
         self._backend = backend
         self._captured = Captured(self.program, self._draws, backend)
@@ -82,7 +70,7 @@ class Population:
         self.shape = len(settings.members), seeds
         self._rates = Rates(self.ones, self.shape, total)
         self._buffers = {name: name for name, _ in self.model.named_buffers()}
-        self._saved = _saved(self.model)
+        self._saved = saved_names(self.model)
         self.settings = list(range(len(settings.members)))
         """The settings that have not left, by their places at the beginning."""
         self.compactions: list[tuple[int, int]] = []
@@ -110,13 +98,22 @@ class Population:
         chosen = Chosen.of(self.program, places)
         self.program, self.tensors = chosen.program(self.program), chosen.tensors(self.tensors)
         self._constants = chosen.by_slice(self._constants)
-        self._captured = Captured(self.program, self._draws, self._backend)
+        self._captured = Captured(self.program, self._draws, self._backend, self.whole_batch)
         self.settings = [self.settings[place] for place in places]
         self.shape = len(places), self.shape[1]
         present = {place: new for new, place in enumerate(places)}
         for one in self.ones:
             one.setting = present.get(one.setting, -1)
         self._rates = Rates([one for one in self.ones if one.setting >= 0], self.shape, self.total)
+
+    @property
+    def whole_batch(self) -> Shapes | None:
+        """The shapes of the batches whose steps the backend prepares, once a batch has been seen."""
+        return self._captured.whole
+
+    @whole_batch.setter
+    def whole_batch(self, shapes: Shapes | None) -> None:
+        self._captured.whole = shapes
 
     def bytes(self) -> int:
         """What its tensors and the largest of its captured steps hold."""
@@ -255,18 +252,3 @@ def _means(losses: Tensor | None, shape: tuple[int, int]) -> list[list[float]]:
 def _stopping(member: Member, per_epoch: int) -> EarlyStopping | None:
     patience = member.factors.get("patience")
     return None if patience is None else EarlyStopping(patience * per_epoch)
-
-
-def _for_all(x: Tensor, settings: int) -> Tensor:
-    """A tensor per seed for every setting."""
-    return x.unsqueeze(0).expand(settings, *x.shape)
-
-
-def _for_all_seeds(values: Any, seeds: int, device: torch.device) -> dict[str, Tensor]:
-    return {name: x.to(device).unsqueeze(1).repeat(1, seeds) for name, x in values.items()}
-
-
-def _saved(model: torch.nn.Module) -> dict[str, str]:
-    """The names under which a model saves its tensors, and the first name of each."""
-    first = {id(x): name for name, x in (*model.named_parameters(), *model.named_buffers())}
-    return {name: first[id(x)] for name, x in model.state_dict(keep_vars=True).items() if isinstance(x, Tensor)}

@@ -18,6 +18,7 @@ from fallline.problems import Prepared, initial_model
 from fallline.problems.objective import rows
 from fallline.randomness import forked
 from fallline.study.kin import Kin, kin_of
+from fallline.study.leaving import COMPILING, SAVED_BY_COMPILING, WORTH_MEASURING, costs_of, strided
 from fallline.study.loop import loop
 from fallline.study.loop import threads as using
 from fallline.study.packing import unpackable
@@ -41,13 +42,7 @@ ONE_THREAD_BELOW = 20e6
 """Floating-point operations of a step below which one thread is faster than several."""
 SHORT = 2.0
 """Seconds of a loop below which nothing else is looked at: what a population costs before its first step."""
-COMPILING = 20.0
-"""Seconds that a first compilation takes on a machine."""
-SAVED_BY_COMPILING = 0.4
-"""The part of a population's time that compiling it saves at least, where it saves any."""
 _TIMED = 5
-_WORTH_MEASURING = 20
-"""How many times what the capture of its step takes a population must train, that a second trial is 5 % of it."""
 _COPIES = 20
 """How many times its weights a member may hold in a step, by a rough guess."""
 
@@ -148,40 +143,13 @@ def _of_kin(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str]:
     fitting = max(1, int(_free() * len(some) / trial.bytes) // seeds)
     compiled = asked.runner == "compiled" or (not forced and together * SAVED_BY_COMPILING > COMPILING)
     how = "compiled" if compiled else "captured"
-    costs = _costs(trial, some, seeds, together, threads, compiled, asked)
+    costs = None
+    if together > WORTH_MEASURING * trial.preparing:
+        with using(threads):
+            costs = costs_of(some, asked.problems[own[0].problem], asked.seed, trial, compiled)
     return [PlannedPopulation(part, threads, compiled, costs) for part in chunks(kin.places, seeds, fitting)], (
         f"population: {told} train as one {how} program, about {together:.2g} s against {alone:.2g} s one after another"
     )
-
-
-def _costs(
-    trial: cohorts.Trial,
-    members: Sequence[Member],
-    seeds: int,
-    together: float,
-    threads: int,
-    compiled: bool,
-    asked: Asked,
-) -> cohorts.Costs | None:
-    """What decides when settings that have ended leave, from a second trial with a quarter of the members; None for
-    populations so short that the trial is not worth its time.
-    """
-    settings = len(members) // seeds
-    if settings < 4 or together < _WORTH_MEASURING * trial.preparing:
-        return None
-    fewer = _strided(members, seeds, 4)
-    with using(threads):
-        smaller = cohorts.tried(fewer, asked.problems[members[0].problem], asked.seed)
-    setting = max(0.0, (trial.seconds - smaller.seconds) / (settings - len(fewer) // seeds))
-    if compiled:
-        return cohorts.Costs(setting * (1 - SAVED_BY_COMPILING), COMPILING)
-    return cohorts.Costs(setting, trial.preparing)
-
-
-def _strided(members: Sequence[Member], seeds: int, stride: int) -> list[Member]:
-    """Every so many-th setting with all its seeds."""
-    starts = range(0, len(members), stride * seeds)
-    return [member for start in starts for member in members[start : start + seeds]]
 
 
 def _fitting(members: Sequence[Member], seeds: int, asked: Asked) -> list[Member]:
@@ -191,7 +159,7 @@ def _fitting(members: Sequence[Member], seeds: int, asked: Asked) -> list[Member
     each = _COPIES * sum(x.nbytes for x in (*model.parameters(), *model.buffers()))
     settings = len(members) // seeds
     stride = -(-settings // max(1, int(_free() / each) // seeds))
-    return _strided(members, seeds, stride)
+    return strided(members, seeds, stride)
 
 
 def _free() -> float:
