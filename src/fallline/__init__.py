@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "compare": "fallline.api",
+    "compare_file": "fallline.api",
     "plan": "fallline.api",
     "resume": "fallline.api",
     "fit": "fallline.fitted",
@@ -26,7 +27,7 @@ _HOMES = {
     "InputError": "fallline.errors",
     "MachineError": "fallline.errors",
 }
-_ROOMS = ("diagnostics", "optim", "problems", "rules", "schedules", "wrappers")
+_ROOMS = ("diagnostics", "optim", "problems", "rules", "schedules", "statistics", "wrappers")
 __all__ = [*_HOMES, *_ROOMS, "__version__"]
 
 

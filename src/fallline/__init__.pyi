@@ -3,9 +3,11 @@ from fallline import optim as optim
 from fallline import problems as problems
 from fallline import rules as rules
 from fallline import schedules as schedules
+from fallline import statistics as statistics
 from fallline import wrappers as wrappers
 from fallline.api import Results as Results
 from fallline.api import compare as compare
+from fallline.api import compare_file as compare_file
 from fallline.api import lr_find as lr_find
 from fallline.api import plan as plan
 from fallline.api import results as results

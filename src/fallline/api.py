@@ -31,16 +31,17 @@ from fallline.study import (
     run,
 )
 from fallline.study.conditions import known_factors, undeclared_hint
+from fallline.study.defaults import CLASSICAL, default_epochs
+from fallline.study.entries import OptimizerEntry
+from fallline.study.file import read_study_file
 from fallline.study.folders import new_folder
 from fallline.study.plan import Plan
 from fallline.study.unused import refuse_unused_penalise, refuse_unused_rates, refuse_unused_values
 from fallline.study.weights import load_weights
 from fallline.suggestions import unknown
-from fallline.training.cohort import DEFAULT_EPOCHS
 from fallline.training.rate_search import FoundRate, check_search, search_rate
 
 VARIED = "{'dropout': [0.0, 0.5]}"
-CLASSICAL = ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam")
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,8 @@ def compare(
     `average`, `label_smoothing`, `patience`) are compared, and so are `schedules` (`cosine:warmup=0.1`, or objects).
     `penalise` says which parameters penalties act on: "weights", "all", or a function of (name, parameter, module).
 
+    Trainings take `epochs` (or `steps` updates) in batches of `batch_sizes` rows, by default what the problem brings,
+    or 10 epochs of 64 rows. `order` is "reshuffle", a new one for every epoch, or "fixed", the first again and again.
     `validation` is the fraction of the training rows that selects (default: a fifth); test data are only reported.
     `target` is a condition such as `test_accuracy>=0.97` whose first step is reported. `diagnostics` "layers" records
     norms, update ratios, dead and saturated units at every evaluation, "all" noise scale and sharpness too.
@@ -203,6 +206,57 @@ def compare(
     return _run(study, new_folder(study.specification.problems[0].name) if store is None else store, progress)
 
 
+def compare_file(
+    path: str | Path,
+    *,
+    store: str | Path | None = None,
+    runner: str = "auto",
+    threads: int | None = None,
+    data_dir: str | Path | None = None,
+    progress: bool | Watcher = True,
+    command: str | None = None,
+) -> Results:
+    """Run the study in a TOML file: the arguments of `compare` that say what is compared, under the same names.
+
+    `problems` and `optimizers` are names, or tables: of a problem `name`, `options` and `target`, of an optimizer
+    `name`, `label` and values of hyperparameters, one or a list of each (`lr = [0.01, 0.1]`). Paths in it are seen from
+    the file's folder, and "none" stands for None. `fallline export` writes the file of a study. What is said here,
+    where the study is kept and how it is trained, is no part of it.
+
+    Raises InputError before anything is trained, with all that is wrong and where: `optimizers.2.lr: ...`.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "study.toml").write_text('''
+    ... problems = ["cubic"]
+    ... epochs = 1
+    ... seeds = 1
+    ... [[optimizers]]
+    ... name = "momentum"
+    ... lr = [0.01, 0.1]
+    ... ''')
+    >>> len(compare_file(folder / "study.toml", store=folder / "store", progress=False).records)
+    2
+    """
+    store = place("store", store)
+    check("progress", progress, bool | Watcher, "true, false or a watcher")
+    study = study_of_file(path, runner=runner, threads=threads, data_dir=data_dir, command=command)
+    return _run(study, new_folder(study.specification.problems[0].name) if store is None else store, progress)
+
+
+def study_of_file(path: str | Path, **options: Any) -> Study:
+    """The study in a TOML file, with everything checked and planned; `options` are those of `compare_file`."""
+    given = read_study_file(place("path", path, none=False), place("data_dir", options.get("data_dir")))
+    return _study_of({**given, **options})
+
+
+def _study_of(given: Mapping[str, Any]) -> Study:
+    """The study of some arguments of `compare`, with its defaults for the others."""
+    bound = inspect.signature(compare).bind(**given)
+    bound.apply_defaults()
+    return _study(**{name: value for name, value in bound.arguments.items() if name not in ("store", "progress")})
+
+
 def plan(
     problem: str | Problem | Sequence[str | Problem], optimizers: Sequence[Any] = CLASSICAL, **options: Any
 ) -> Plan:
@@ -212,9 +266,7 @@ def plan(
     >>> plan("cubic", ["sgd", "adam"], epochs=1, seeds=1).reasons[0][:25]
     'loop: 14 members on cubic'
     """
-    given = inspect.signature(compare).bind(problem, optimizers, **options)
-    given.apply_defaults()
-    return _study(**{name: value for name, value in given.arguments.items() if name not in ("store", "progress")}).plan
+    return _study_of({"problem": problem, "optimizers": optimizers, **options}).plan
 
 
 def _study(
@@ -242,7 +294,10 @@ def _study(
         factors_known,
     )
     rates = None if lrs is None else _several(lrs)
-    contenders = [contender(one, rates, varied) for one in _several(optimizers)]
+    contenders = [
+        one.contender(rates, varied) if isinstance(one, OptimizerEntry) else contender(one, rates, varied)
+        for one in _several(optimizers)
+    ]
     _check_varied(varied, contenders, [p.problem for p in problems])
     refuse_unused_values(contenders, varied)
     refuse_unused_penalise(penalise, factors)
@@ -257,7 +312,7 @@ def _study(
         batch_sizes=None if batch_sizes is None else _several(batch_sizes),
         command=command,
         data_dir=None if data_dir is None else str(data_dir.resolve()),
-        epochs=DEFAULT_EPOCHS if epochs is None and steps is None else epochs,
+        epochs=default_epochs([p.problem for p in problems]) if epochs is None and steps is None else epochs,
         steps=steps,
         **rest,
     )

@@ -12,9 +12,9 @@ from fallline.problems import Problem
 from fallline.report import fit_figure, fit_summary
 from fallline.report.fit_progress import default_fit_watcher
 from fallline.study import Study, make_study, named, rebuild
+from fallline.study.defaults import default_epochs
 from fallline.study.folders import new_folder
 from fallline.study.unused import refuse_unused_penalise
-from fallline.training.cohort import DEFAULT_EPOCHS
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def fit(
 
     `problem` is a built-in name (`digits`, `mnist:hidden=500`), `file.py:name` or a Problem. `optimizer` is a name with
     values (`adam:lr=0.01`), a rule, or a class of rules or torch optimizers, which stand for their defaults. The length
-    is 10 epochs unless `epochs` or `steps` say otherwise, a batch 64 rows, or all where there are fewer.
+    is the problem's own, or 10 epochs, unless `epochs` or `steps` say otherwise; a batch is the problem's own, or 64
+    rows, or all where there are fewer.
 
     `factors` maps factors of the problem (`dropout`) and treatments (`l1`, `l2`, `clip_norm`, ...) to values.
     `patience` stops the training after so many epochs without a lower validation loss, and restores the best weights;
@@ -114,7 +115,7 @@ def fit(
             threads=threads,
             command=command,
             data_dir=None if data_dir is None else str(data_dir.resolve()),
-            epochs=DEFAULT_EPOCHS if epochs is None and steps is None else epochs,
+            epochs=default_epochs([found.problem]) if epochs is None and steps is None else epochs,
             steps=steps,
             evaluate_every=evaluate_every,
             losses_every=losses_every,

@@ -41,6 +41,7 @@ def hold_to_loop(cohort, problem, budget, tolerance=1e-9, **options):
         alone = train_cohort([member], problem, budget, seed=3)[0]
         assert trained.member is member
         assert trained.outcome == alone.outcome
+        assert trained.origin == alone.origin
         assert trained.weights.keys() == alone.weights.keys()
         for name, x in alone.weights.items():
             torch.testing.assert_close(
@@ -141,11 +142,14 @@ class Checkpoint(CohortCheckpoint):
 
 
 @pytest.mark.parametrize("kill_at", [1, 7, 10])
-@pytest.mark.parametrize("network", ["dropout", "batch norm"])
-def test_a_population_that_was_killed_goes_on_with_the_same_bits(tmp_path, kill_at, network):
+@pytest.mark.parametrize(("network", "order"), [("dropout", "fixed"), ("batch norm", "reshuffle")])
+def test_a_population_that_was_killed_goes_on_with_the_same_bits(tmp_path, kill_at, network, order):
     factors = {"gradient_noise": 0.1, "patience": 2.0}
     cohort = members(
-        [SGD(lr=1e200), Adam(lr=0.01), SGD(lr=0.5), Momentum(lr=2.0)], factors=factors, schedule=Plateau(patience=3)
+        [SGD(lr=1e200), Adam(lr=0.01), SGD(lr=0.5), Momentum(lr=2.0)],
+        factors=factors,
+        schedule=Plateau(patience=3),
+        order=order,
     )
     problem, budget = classes(network), Budget(epochs=5, losses_every=3)
     whole = train_population(cohort, problem, budget, 3)
@@ -159,6 +163,7 @@ def test_a_population_that_was_killed_goes_on_with_the_same_bits(tmp_path, kill_
         assert all(torch.equal(x, other.weights[name]) or x.isnan().any() for name, x in one.weights.items())
 
 
+@torch.no_grad()
 def test_the_same_batches_are_compiled_where_an_epochs_last_is_the_first_after_a_kill():
     cohort, problem = members(RULES), classes("perceptron")
     prepared = []

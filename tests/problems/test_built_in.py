@@ -127,7 +127,7 @@ def test_hidden_sizes_and_networks():
     assert hidden_sizes((3, 2)) == hidden_sizes("3-2") == (3, 2)
     assert hidden_sizes(0) == hidden_sizes("") == ()
     assert [p.shape for p in mlp((4, 3, 2)).parameters()] == [(3, 4), (3,), (2, 3), (2,)]
-    assert set(BUILT_IN) == {"digits", "mnist", "airfoil", "cubic", "linear"}
+    assert set(BUILT_IN) == {"digits", "mnist", "airfoil", "cubic", "linear", "quadratic-deep"}
 
 
 CONTENT = b"the very content"

@@ -261,3 +261,22 @@ def test_a_stream_with_nan_or_without_a_batch_is_refused():
     empty = DataLoader(TensorDataset(torch.zeros(3)), batch_size=4, drop_last=True)
     with pytest.raises(InputError, match="there is no batch"):
         keep(source(empty, "data", CPU), "data")
+
+
+@pytest.mark.parametrize("kind", [(torch.arange(10.0), torch.arange(10) ** 2), Squares(), Jittered()])
+def test_a_ragged_last_batch_can_be_dropped(kind):
+    kept, dropping = source(kind, "train", CPU), source(kind, "train", CPU, drop_last=True)
+    order = torch.randperm(10, generator=torch.Generator().manual_seed(0))
+    for data, sizes in ((kept, [4, 4, 2]), (dropping, [4, 4])):
+        assert data.steps(4) == len(sizes)
+        expected = [part.tolist() for part in order.split(4)[: len(sizes)]]
+        assert [batch[1].double().sqrt().tolist() for batch in batches(data, order=order)] == expected
+        assert data.steps(5) == 2
+        assert len(batches(data, 5)) == 2
+    assert dropping.subset(torch.arange(7)).steps(4) == 1
+    assert len(next(keep(dropping, "train").in_order())[0]) == 10
+
+
+def test_a_loader_drops_its_last_batch_itself():
+    with pytest.raises(InputError, match=r"train: a DataLoader drops .*DataLoader\(..., drop_last=True\)"):
+        source(DataLoader(Squares(), batch_size=4), "train", CPU, drop_last=True)

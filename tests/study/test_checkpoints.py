@@ -48,11 +48,13 @@ def steps_taken(monkeypatch, run):
     return len(taken)
 
 
-@pytest.mark.parametrize(("problem", "together"), [(line, 1), (of_loader, 2)])
-def test_a_study_killed_at_any_write_goes_on_bit_for_bit(tmp_path, monkeypatch, problem, together):
+@pytest.mark.parametrize(
+    ("problem", "together", "order"), [(line, 1, "reshuffle"), (line, 1, "fixed"), (of_loader, 2, "reshuffle")]
+)
+def test_a_study_killed_at_any_write_goes_on_bit_for_bit(tmp_path, monkeypatch, problem, together, order):
     monkeypatch.setattr(checkpoints, "EVERY", 0.0)
     whole = []
-    total = steps_taken(monkeypatch, lambda: whole.append(study(tmp_path, "whole", problem())))
+    total = steps_taken(monkeypatch, lambda: whole.append(study(tmp_path, "whole", problem(), order=order)))
     replace = Path.replace
     for at in range(1, 100, 5 // together):
         writes = []
@@ -67,12 +69,14 @@ def test_a_study_killed_at_any_write_goes_on_bit_for_bit(tmp_path, monkeypatch, 
         with monkeypatch.context() as patched, contextlib.suppress(Killed):
             patched.setattr(Path, "replace", killed)
             finished = False
-            study(tmp_path, f"{at}", problem())
+            study(tmp_path, f"{at}", problem(), order=order)
             finished = True
         if finished:
             break
         kept = sum(target.parent.name == "checkpoints" for target in writes[:-1])
-        taken = steps_taken(monkeypatch, lambda at=at, again=again: again.append(study(tmp_path, f"{at}", problem())))
+        taken = steps_taken(
+            monkeypatch, lambda at=at, again=again: again.append(study(tmp_path, f"{at}", problem(), order=order))
+        )
         assert taken == total - together * kept
         assert left(again[0])[1] == left(whole[0])[1]
         assert same(curves(again[0]), curves(whole[0]))

@@ -5,7 +5,7 @@ import pytest
 from fallline.errors import InputError, MachineError
 from fallline.study.record import Record
 from fallline.study.store import FILE, MIGRATIONS, Store
-from fallline.training import Curve, Ending, Outcome
+from fallline.training import Curve, Ending, Origin, Outcome
 
 VALUES = [0.1, 1 / 3, float("inf"), -0.0, 5e-324]
 
@@ -16,6 +16,7 @@ def record(optimizer="adam", losses=None):
         Outcome(Ending.FINISHED, 4),
         Curve({"step": [0.0, 4.0], "train_loss": VALUES}, losses or {}),
         1.5,
+        Origin("weights", "order"),
     )
 
 
@@ -29,6 +30,7 @@ def test_what_is_written_is_read_back_bit_for_bit(tmp_path):
     assert list(found) == [record().key]
     assert [x.hex() for x in found[record().key].curve["train_loss"]] == [x.hex() for x in VALUES]
     assert found[record().key].outcome == Outcome(Ending.FINISHED, 4)
+    assert found[record().key].origin == Origin("weights", "order")
 
 
 def test_losses_of_steps_are_read_back_bit_for_bit(tmp_path):
@@ -97,6 +99,21 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path):
     for open_store in (Store.writer, Store.reader):
         with pytest.raises(InputError, match="newer fallline"):
             open_store(tmp_path)
+
+
+def test_members_of_before_digests_were_kept_have_none(tmp_path):
+    connection = sqlite3.connect(tmp_path / FILE)
+    for number, script in enumerate(MIGRATIONS[:3], start=1):
+        connection.executescript(f"{script} PRAGMA user_version = {number};")
+    connection.execute("INSERT INTO member VALUES ('old', '{}', 'finished', 4, NULL, 1.5, NULL)")
+    connection.execute("INSERT INTO curve VALUES ('old', 'step', ?, 0)", (b"",))
+    connection.commit()
+    connection.close()
+    with Store.reader(tmp_path) as store:
+        assert store.records()["old"].origin is None
+    with Store.writer(tmp_path) as store:
+        store.add(record())
+        assert [member.origin for member in store.records().values()] == [None, Origin("weights", "order")]
 
 
 def test_a_damaged_or_empty_store_is_said(tmp_path):

@@ -40,9 +40,9 @@ SOURCES = {
 }
 
 
-def setting(train, order="reshuffle"):
+def setting(train, order="reshuffle", **changes):
     validation = (X, X) if isinstance(train, DataLoader) else 0.0
-    problem = Problem(lambda: nn.Linear(1, 1), mse_loss, train, validation=validation)
+    problem = Problem(lambda: nn.Linear(1, 1), mse_loss, train, validation=validation, **changes)
     size = None if isinstance(train, DataLoader) else 4
     member = Member("p", "sgd", SGD(), SGD().hyperparameters(), batch_size=size, order=order)
     return prepare(problem, 0, torch.device("cpu")), member
@@ -64,6 +64,17 @@ def test_batches_begun_anywhere_are_those_that_would_have_come(kind, order):
         assert [p for p, _ in rest] == [p for p, _ in whole[number + 1 :]]
         for (_, mine), (_, theirs) in zip(rest, whole[number + 1 :], strict=True):
             assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["resident", "streamed"])
+def test_without_the_last_batch_an_epoch_is_the_full_ones(kind):
+    whole = read(*setting(SOURCES[kind]()), Place(), 6)
+    dropping = setting(SOURCES[kind](), drop_last=True)
+    shorter = read(*dropping, Place(), 4)
+    assert [place for place, _ in shorter] == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    for (_, mine), (_, theirs) in zip(shorter, [*whole[:2], *whole[3:5]], strict=True):
+        assert torch.equal(mine[1], theirs[1])
+    assert [place for place, _ in read(*dropping, Place(0, 2), 2)] == [(1, 1), (1, 2)]
 
 
 def test_rows_in_memory_are_skipped_and_not_read(monkeypatch):

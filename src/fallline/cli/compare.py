@@ -3,14 +3,23 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fallline.cli.options import OPTIMIZER_HELP, DataDir, Json, Quiet
 
+if TYPE_CHECKING:
+    from fallline.api import Results
+    from fallline.study.plan import Plan
+
+
+BESIDE_A_FILE = ("store", "runner", "threads", "data_dir", "explain", "quiet", "json")
+"""What may be given beside --study: how its study is trained and shown, which is no part of it."""
+
 
 def compare(
+    context: typer.Context,
     problems: Annotated[
         list[str] | None,
         typer.Argument(
@@ -41,8 +50,12 @@ def compare(
     penalise: Annotated[
         str, typer.Option(metavar="weights|all|FILE.py:RULE", help="Which parameters l1, l2 and decay act on.")
     ] = "weights",
-    batch_size: Annotated[str | None, typer.Option(metavar="N,...", help="Batch sizes; 64 by default.")] = None,
-    epochs: Annotated[int | None, typer.Option(metavar="N", help="Epochs of every training; 10 by default.")] = None,
+    batch_size: Annotated[
+        str | None, typer.Option(metavar="N,...", help="Batch sizes; the problem's own or 64 by default.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="Epochs of every training; the problem's own or 10 by default.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Updates of every training, instead.")] = None,
     seeds: Annotated[int, typer.Option(metavar="N", help="Runs of every setting, each from its own weights.")] = 3,
     seed: Annotated[int, typer.Option(metavar="S", help="The seed of the whole study.")] = 0,
@@ -68,6 +81,14 @@ def compare(
             help="How members are trained: one by one, as one program (or that compiled), or on every core.",
         ),
     ] = "auto",
+    study: Annotated[
+        Path | None,
+        typer.Option(
+            "--study",
+            metavar="FILE.toml",
+            help="A TOML file that says all that is compared, in place of arguments and options.",
+        ),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say who would train how, and why; train nothing.")
     ] = False,
@@ -84,12 +105,27 @@ def compare(
     json: Json = False,
 ) -> None:
     """Train every optimizer with every value tried, from the same weights on the same batches, and rank them."""
-    from fallline.cli.printing import print_json, show, show_plan
     from fallline.errors import InputError
 
+    how: dict[str, Any] = {
+        "runner": runner,
+        "threads": threads,
+        "data_dir": data_dir,
+        "command": shlex.join(["fallline", *sys.argv[1:]]),
+    }
+    if study is not None:
+        _refuse_beside_a_file(context)
+        from fallline import api
+
+        if explain:
+            _explain(api.study_of_file(study, **how).plan, json)
+            return
+        _show(api.compare_file(study, store=store, progress=not quiet, **how), json)
+        return
     if not problems:
         raise InputError("Name a problem: fallline compare digits. `fallline problems` lists them.")
     from fallline import api
+    from fallline.study.defaults import CLASSICAL
     from fallline.study.values import parse_rates
 
     asked: dict[str, Any] = {
@@ -107,21 +143,48 @@ def compare(
         "target": target,
         "evaluate_every": evaluate_every,
         "diagnostics": diagnostics,
-        "runner": runner,
         "device": device,
-        "threads": threads,
-        "data_dir": data_dir,
-        "command": shlex.join(["fallline", *sys.argv[1:]]),
     }
     if explain:
-        plan = api.plan(problems, optimizer or api.CLASSICAL, **asked)
-        print_json({"plan": plan.to_json()}) if json else show_plan(plan)
+        _explain(api.plan(problems, optimizer or CLASSICAL, **asked, **how), json)
         return
-    results = api.compare(problems, optimizer or api.CLASSICAL, store=store, progress=not quiet, **asked)
-    if json:
-        print_json(results.to_json())
-    else:
-        show(results)
+    chosen = optimizer or CLASSICAL
+    _show(api.compare(problems, chosen, store=store, progress=not quiet, **asked, **how), json)
+
+
+def _explain(plan: "Plan", json: bool) -> None:
+    from fallline.cli.printing import print_json, show_plan
+
+    print_json({"plan": plan.to_json()}) if json else show_plan(plan)
+
+
+def _show(results: "Results", json: bool) -> None:
+    from fallline.cli.printing import print_json, show
+
+    print_json(results.to_json()) if json else show(results)
+
+
+def _refuse_beside_a_file(context: typer.Context) -> None:
+    """Raise InputError for what a study file says itself."""
+    from fallline.errors import InputError
+
+    spelled = {
+        parameter.name: parameter.opts[0] if parameter.param_type_name == "option" else str(parameter.metavar)
+        for parameter in context.command.params
+        if parameter.name is not None
+    }
+    given = [
+        spelled[name]
+        for name in context.params
+        if name not in ("study", *BESIDE_A_FILE)
+        and (source := context.get_parameter_source(name)) is not None
+        and source.name == "COMMANDLINE"
+    ]
+    if given:
+        raise InputError(
+            f"--study says all that is compared, so {', '.join(given)} cannot be given beside it: write it in the "
+            f"file. Beside it stand {', '.join(spelled[name] for name in BESIDE_A_FILE)}."
+        )
 
 
 def _varied(given: list[str]) -> dict[str, list[str]]:

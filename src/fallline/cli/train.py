@@ -30,9 +30,11 @@ def train(
             help="Optimizer: a name, file.py:Class or package.Class, and one value of each hyperparameter.",
         ),
     ] = "adam",
-    epochs: Annotated[int | None, typer.Option(metavar="N", help="Epochs; 10 by default.")] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Epochs; the problem's own or 10 by default.")] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Updates, instead.")] = None,
-    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Batch size; 64 by default.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(metavar="N", help="Batch size; the problem's own or 64 by default.")
+    ] = None,
     schedule: Annotated[
         str, typer.Option(metavar="NAME[:key=value,...]", help="Learning-rate schedule: cosine:warmup=0.1, ...")
     ] = "constant",

@@ -47,17 +47,16 @@ class Captured:
         self.preparing = 0.0
         """Seconds that captures and compilations took."""
 
-    def step(self, given: Tensors, number: int) -> Tensor:
-        """Make the step with this number; the losses before it, (settings, seeds)."""
-        batch = tree_leaves(given.batch)
+    def step(self, given: Tensors, batch: Sequence[Tensor], number: int) -> Tensor:
+        """Make the step with this number on the leaves of the batch; the losses before it, (settings, seeds)."""
         form = self._form(given, batch, number)
-        given.uniform = {call: self._draws.uniform(call, shape, number) for call, shape in form.wanted.uniform.items()}
-        given.noise = {key: self._draws.noise(noise, number) for key, noise in form.wanted.noise.items()}
         if self._lasting is None:
             self._lasting = tree_leaves(given.lasting())
-        drawn = tree_leaves([given.uniform, given.noise]) if given.uniform or given.noise else []
-        with torch.no_grad():
-            return form.run(*self._lasting, *batch, *drawn)
+        if not (form.wanted.uniform or form.wanted.noise):
+            return form.run(*self._lasting, *batch)
+        given.uniform = {call: self._draws.uniform(call, shape, number) for call, shape in form.wanted.uniform.items()}
+        given.noise = {key: self._draws.noise(noise, number) for key, noise in form.wanted.noise.items()}
+        return form.run(*self._lasting, *batch, *tree_leaves([given.uniform, given.noise]))
 
     def _form(self, given: Tensors, batch: Sequence[Tensor], number: int) -> Form:
         shapes = tuple(x.shape for x in batch)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fallline.training.curve import Curve
 from fallline.training.member import Member
+from fallline.training.origin import Origin
 from fallline.training.outcome import Outcome
 from fallline.training.stopping import EarlyStopping
 
@@ -19,6 +20,7 @@ class One:
     setting: int
     seed: int
     stopping: EarlyStopping | None
+    origin: Origin
     curve: Curve = field(default_factory=Curve)
     outcome: Outcome | None = None
     seconds: float = 0.0

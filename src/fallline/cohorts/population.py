@@ -25,6 +25,7 @@ from fallline.problems.prepared import Prepared, initial_model
 from fallline.training import divergence
 from fallline.training.batches import Place
 from fallline.training.member import Member
+from fallline.training.origin import origin
 from fallline.training.outcome import Ending, Outcome
 from fallline.training.stopping import QUANTITY, EarlyStopping
 
@@ -53,8 +54,11 @@ class Population:
         settings = settings.in_order_of(slices)
         seeds = len(settings.seeds)
         per_epoch = problem.train.steps(first.batch_size or 0)
+        origins = [
+            origin(member, model, problem, seed) for member, model in zip(settings.members[0], models, strict=True)
+        ]
         self.ones = [
-            One(member, setting, place, _stopping(member, per_epoch))
+            One(member, setting, place, _stopping(member, per_epoch), origins[place])
             for setting, row in enumerate(settings.members)
             for place, member in enumerate(row)
         ]
@@ -126,17 +130,18 @@ class Population:
 
     def step(self, batch: Any, place: Place) -> None:
         """One update of all members, on a batch per seed which ends at a place in the data; nothing waits for the
-        device.
+        device. Call it under `torch.no_grad()`.
         """
         multipliers = self._rates.at(self.done)
         if multipliers is not None:
             self._scale(multipliers)
         self.place = place
         self.done += 1
-        self.samples += tree_leaves(batch)[0].shape[1]
+        leaves = tree_leaves(batch)
+        self.samples += leaves[0].shape[1]
         self.tensors.t.fill_(self.done)
         self.tensors.batch = batch
-        self.losses.append(self._captured.step(self.tensors, self.done))
+        self.losses.append(self._captured.step(self.tensors, leaves, self.done))
 
     def _scale(self, multipliers: Tensor) -> None:
         for place, groups, constants in zip(self.program.places, self.tensors.values, self._constants, strict=True):

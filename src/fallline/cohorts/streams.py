@@ -6,12 +6,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from fallline.problems.prepared import Prepared
-from fallline.problems.sources import Resident, permutation
-from fallline.training.batches import Place, batches
+from fallline.problems.sources import Resident
+from fallline.training.batches import Place, batches, order_of_epoch
 from fallline.training.member import Member
+
+_AT_ONCE = 1024**2
+"""Bytes of batches that are laid side by side at once."""
 
 
 def batches_of_seeds(
@@ -19,27 +22,38 @@ def batches_of_seeds(
 ) -> Iterator[tuple[Place, Any]]:
     """Every batch of members that differ in their seeds, stacked along a first axis, with the place behind it."""
     if isinstance(problem.train, Resident):
-        return _resident(problem.train, members, seed, begin)
+        return _resident(problem, problem.train, members, seed, begin)
     each = zip(*(batches(problem, member, seed, begin) for member in members), strict=True)
     return ((found[0][0], _stacked([batch for _, batch in found])) for found in each)
 
 
-def _resident(data: Resident, members: Sequence[Member], seed: int, begin: Place) -> Iterator[tuple[Place, Any]]:
+def _resident(
+    problem: Prepared, data: Resident, members: Sequence[Member], seed: int, begin: Place
+) -> Iterator[tuple[Place, Any]]:
     size = members[0].batch_size or 0
     read = begin.read
     for epoch in count(begin.epoch):
-        replayed = 0 if members[0].order == "fixed" else epoch
-        orders = [permutation(data.rows, seed, "order", member.seed, replayed) for member in members]
-        order = torch.stack(orders).to(data.device)
-        for number in range(read, data.steps(size)):
-            chosen = order[:, number * size : (number + 1) * size]
-            yield Place(epoch, number + 1), _rows(data, chosen)
+        orders = [order_of_epoch(problem, member, seed, epoch) for member in members]
+        order = torch.stack([rows for rows in orders if rows is not None]).to(data.device)
+        number = read
+        while number < data.steps(size):
+            for batch in _gathered(data, order[:, number * size :], size):
+                number += 1
+                yield Place(epoch, number), batch
         read = 0
 
 
-def _rows(data: Resident, chosen: Tensor) -> Any:
-    flat = chosen.reshape(-1)
-    return tree_map(lambda x: x.index_select(0, flat).view(*chosen.shape, *x.shape[1:]), data.tensors)
+def _gathered(data: Resident, order: Tensor, size: int) -> Iterator[Any]:
+    """The first batches of an order, (seeds, rows): as many as are cheap to lay side by side, or the ragged last."""
+    seeds, left = order.shape
+    whole = left // size
+    row = sum(x[:1].nbytes for x in tree_leaves(data.tensors))
+    count = min(whole, max(1, _AT_ONCE // (seeds * size * row))) or 1
+    size = min(size, left)
+    chosen = order[:, : count * size].reshape(seeds, count, size).transpose(0, 1).reshape(-1)
+    leaves, structure = tree_flatten(data.tensors)
+    gathered = [x.index_select(0, chosen).view(count, seeds, size, *x.shape[1:]).unbind() for x in leaves]
+    return (tree_unflatten(batch, structure) for batch in zip(*gathered, strict=True))
 
 
 def _stacked(found: Sequence[Any]) -> Any:

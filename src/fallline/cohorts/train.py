@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 
+import torch
+
+from fallline.cohorts.allocator import keep_memory
 from fallline.cohorts.compaction import Costs
 from fallline.cohorts.denormals import flushed
 from fallline.cohorts.one import One
@@ -52,6 +55,7 @@ def train_population(
     per_epoch = problem.train.steps(first.batch_size or 0)
     total = budget.total_steps(per_epoch)
     backend: Backend = inductor if compiled else uncompiled
+    keep_memory()
     with forked(problem.device), flushed():
         population = Population(members, problem, seed, total, budget.losses_every, backend)
         if kept is not None and (tree := kept.load()) is not None:
@@ -66,6 +70,7 @@ def train_population(
     return sorted((_trained(one) for one in population.ones), key=lambda trained: order[id(trained.member)])
 
 
+@torch.no_grad()
 def _advance(
     population: Population,
     budget: Budget,
@@ -123,4 +128,4 @@ def _shared_out(population: Population, began: float) -> None:
 def _trained(one: One) -> Trained:
     assert one.outcome is not None
     assert one.weights is not None
-    return Trained(one.member, one.curve, one.outcome, one.weights, one.seconds)
+    return Trained(one.member, one.curve, one.outcome, one.weights, one.seconds, one.origin)

@@ -78,12 +78,13 @@ class FitResult:
         """The document that `--json` prints; non-finite numbers are None."""
         member = self.record.to_json()
         names = ("problem", "optimizer", "hyperparameters", "factors", "schedule", "batch_size")
-        outcome = ("outcome", "outcome_step", "outcome_cause", "restored_step", "seconds", "final", "curves")
+        outcome = ("outcome", "outcome_step", "outcome_cause", "restored_step", "seconds")
+        origin = ("weights_digest", "order_digest")
         document: dict[str, Any] = finite(
             {
                 **{name: member[name] for name in names},
                 "seed": self.study.specification.seed,
-                **{name: member[name] for name in outcome},
+                **{name: member[name] for name in (*outcome, *origin, "final", "curves")},
                 "confusion": None if self.confusion is None else self.confusion.tolist(),
                 "confusion_on": self.confusion_on,
                 "folder": str(self.folder),

@@ -51,7 +51,7 @@ def run(study: Study, folder: str | Path, cadence: Cadence, watcher: FitWatcher 
             model = training.model.eval()
             seed_global(study.specification.seed, "confusion", device=problem.device)
             found = None if training.outcome.diverged else confusion(model, problem)
-        record = Record(describe(member), training.outcome, training.curve, training.seconds)
+        record = Record(describe(member), training.outcome, training.curve, training.seconds, training.origin)
         matrix, on = (None, None) if found is None else found
         return FitResult(study, record, model, matrix, on, files.folder)
 

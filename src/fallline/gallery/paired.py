@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from fallline.gallery.entry import Check, holds
 
 if TYPE_CHECKING:
+    from fallline.statistics import MedianInterval
     from fallline.study.record import Record
-    from fallline.study.statistics import Interval
 
 Measure = Callable[["Record"], float]
 
@@ -28,12 +28,12 @@ def gap(record: "Record") -> float:
     return record.final("test_loss") - record.final("train_loss")
 
 
-def difference(changed: "Sequence[Record]", plain: "Sequence[Record]", measure: Measure) -> "Interval":
+def difference(changed: "Sequence[Record]", plain: "Sequence[Record]", measure: Measure) -> "MedianInterval":
     """The median of what the change adds to a measure, seed by seed, with its interval.
 
     Two infinite values, of runs that diverged or never arrived, are no difference.
     """
-    from fallline.study.statistics import median_interval
+    from fallline.statistics import median_interval
 
     pairs = [(measure(a), measure(b)) for a, b in zip(changed, plain, strict=True)]
     assert all((a["problem"], a["seed"]) == (b["problem"], b["seed"]) for a, b in zip(changed, plain, strict=True))
@@ -52,7 +52,7 @@ def raises(what: str, changed: "Sequence[Record]", plain: "Sequence[Record]", me
     return holds(what, "an interval above 0", told(found, len(plain)), found.low > 0)
 
 
-def told(found: "Interval", pairs: int) -> str:
+def told(found: "MedianInterval", pairs: int) -> str:
     """Median and interval as a check prints them."""
     return f"{found.median:.3g} [{found.low:.3g}, {found.high:.3g}], {found.level:.1%} of {pairs} pairs"
 

@@ -108,7 +108,8 @@ class Optimizer(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self._follow_parameters()
+        if self.state or self._whereabouts is None:
+            self._follow_parameters()
         how = self._how()
         if isinstance(how, Native) and how.takes(self.param_groups):
             self._natively(how)

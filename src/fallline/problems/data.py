@@ -16,23 +16,28 @@ from fallline.randomness import forked, seed_global
 _PROBES = 8
 
 
-def source(data: Any, where: str, device: torch.device) -> Source:
-    """A source for one split; `where` names it in messages. Raises InputError for data that cannot be used."""
+def source(data: Any, where: str, device: torch.device, drop_last: bool = False) -> Source:
+    """A source for one split; `where` names it in messages. With `drop_last` its epochs have no ragged last batch.
+
+    Raises InputError for data that cannot be used.
+    """
     if isinstance(data, DataLoader):
+        if drop_last:
+            raise InputError(f"{where}: a DataLoader drops its last batch by itself: DataLoader(..., drop_last=True).")
         return Loader(data, device)
     if type(data) is TensorDataset:
-        return Resident(_checked(tuple(data.tensors), where), device)
+        return Resident(_checked(tuple(data.tensors), where), device, drop_last)
     if isinstance(data, IterableDataset):
         raise InputError(f"{where}: an IterableDataset has no rows to choose from; hand it over in a DataLoader.")
     if isinstance(data, Tensor | np.ndarray | list | tuple | dict):
-        return Resident(_checked(_tensors(data, where), where), device)
+        return Resident(_checked(_tensors(data, where), where), device, drop_last)
     if _is_table(data):
         raise InputError(
             f"{where}: got a {type(data).__name__} alone. Give inputs and target as arrays: "
             "(table[inputs].to_numpy(dtype=float), table[target].to_numpy(dtype=float)), or dtype=int for class labels."
         )
     if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
-        return _dataset(data, where, device)
+        return _dataset(data, where, device, drop_last)
     raise InputError(
         f"{where}: expected tensors, NumPy arrays, a map-style Dataset or a DataLoader; got {type(data).__name__}."
     )
@@ -92,7 +97,7 @@ def _checked(tensors: Any, where: str) -> Any:
     return tensors
 
 
-def _dataset(dataset: "Dataset[Any]", where: str, device: torch.device) -> Source:
+def _dataset(dataset: "Dataset[Any]", where: str, device: torch.device, drop_last: bool) -> Source:
     size = len(dataset)  # type: ignore[arg-type]
     if size == 0:
         raise InputError(f"{where}: the dataset is empty.")
@@ -101,8 +106,8 @@ def _dataset(dataset: "Dataset[Any]", where: str, device: torch.device) -> Sourc
     row_bytes = sum(leaf.nbytes for leaf in tree_leaves(first)) / len(probes)
     random_transform = any(not _equal(first, _collated(dataset, probes, where, draw)) for draw in (1, 2))
     if random_transform or row_bytes * size > RESIDENT_BYTES:
-        return Streamed(dataset, device)
-    return Resident(_checked(_collated(dataset, range(size), where, draw=0), where), device)
+        return Streamed(dataset, device, drop_last)
+    return Resident(_checked(_collated(dataset, range(size), where, draw=0), where), device, drop_last)
 
 
 def _collated(dataset: "Dataset[Any]", chosen: Any, where: str, draw: int) -> Any:

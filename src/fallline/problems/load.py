@@ -14,6 +14,7 @@ from fallline.problems.digits import digits
 from fallline.problems.linear import linear
 from fallline.problems.mnist import mnist
 from fallline.problems.problem import Problem
+from fallline.problems.quadratic_deep import quadratic_deep
 from fallline.suggestions import unknown
 
 BUILT_IN: dict[str, Callable[..., Problem]] = {
@@ -22,6 +23,7 @@ BUILT_IN: dict[str, Callable[..., Problem]] = {
     "airfoil": airfoil,
     "cubic": cubic,
     "linear": linear,
+    "quadratic-deep": quadratic_deep,
 }
 
 

@@ -54,7 +54,7 @@ def prepare(problem: Problem, seed: int, device: torch.device, validation: float
 
     Raises InputError for data that cannot be trained on.
     """
-    train = source(problem.train, where(problem, "train"), device)
+    train = source(problem.train, where(problem, "train"), device, problem.drop_last)
     held_out = _held_out(problem, validation)
     validation_source: Source | None
     if held_out is None or isinstance(held_out, int | float):

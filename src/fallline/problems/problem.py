@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from fallline.arguments import by_name, check
+from fallline.arguments import by_name, check, whole
 from fallline.errors import InputError, shown
 
 Loss = Callable[..., Any]
@@ -32,6 +32,10 @@ class Problem:
     fraction of the training data to hold out; None means a fifth where the data can be split. Floating NumPy
     arrays become torch's default dtype. `target` is the condition whose first step is reported.
 
+    `batch_size` and `epochs` are what a training takes where none are asked for (None: 64 rows, 10 epochs). With
+    `drop_last` the rows of an epoch that do not fill a batch are left out of it, in every order others; an epoch
+    is so many full batches as there are. A DataLoader says so itself.
+
     >>> import torch
     >>> x = torch.linspace(-1, 1, 100)[:, None]
     >>> line = Problem(
@@ -50,10 +54,17 @@ class Problem:
     factors: Mapping[str, Any] = field(default_factory=dict)
     name: str = "problem"
     target: str | None = None
+    batch_size: int | None = None
+    epochs: int | None = None
+    drop_last: bool = False
 
     def __post_init__(self) -> None:
         check("name", self.name, str, "text")
         check("target", self.target, str | None, "a condition such as 'test_accuracy>=0.97'")
+        for name in ("batch_size", "epochs"):
+            if getattr(self, name) is not None:
+                whole(name, getattr(self, name), 1)
+        check("drop_last", self.drop_last, bool, "true or false")
         by_name("metrics", self.metrics, "{'accuracy': fallline.problems.accuracy}")
         by_name("factors", self.factors, "{'dropout': 0.0}")
         if not callable(self.model):

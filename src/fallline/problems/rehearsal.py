@@ -13,7 +13,7 @@ from fallline.problems.misfits import form_hint, input_hint, takes_labels, targe
 from fallline.problems.objective import describe, rows, split, takes_model
 from fallline.problems.prepared import Prepared, initial_model, where
 from fallline.problems.problem import Problem
-from fallline.problems.sources import Stream
+from fallline.problems.sources import Loader, Stream
 from fallline.randomness import forked, seed_global
 
 
@@ -60,13 +60,14 @@ def try_batches(
 
 
 def _training_batches(problem: Prepared, batch_size: int | None) -> Iterator[Any]:
-    """A batch as training will see it, and the smallest, which is the ragged last one."""
-    total = problem.train.rows
+    """A batch as training will see it, and the smallest, which is the ragged last one where there is one."""
     first = next(problem.train_part.in_order())
-    if total is None or batch_size is None:
+    if isinstance(problem.train, Loader) or batch_size is None:
         yield first
         return
-    sizes = dict.fromkeys((min(batch_size, total), total % batch_size or batch_size))
+    total = problem.train.rows
+    ragged = 0 if problem.train.drop_last else total % batch_size
+    sizes = dict.fromkeys((min(batch_size, total), ragged or batch_size))
     for size in sizes:
         if size <= rows(first):
             yield tree_map(lambda x, size=size: x[:size] if isinstance(x, Tensor) else x, first)

@@ -27,19 +27,20 @@ class Stream:
 class Resident:
     """Tensors that stay on the device; a batch is a selection of rows."""
 
-    def __init__(self, tensors: Any, device: torch.device) -> None:
+    def __init__(self, tensors: Any, device: torch.device, drop_last: bool = False) -> None:
         self.tensors = tree_map(lambda x: x.to(device), tensors)
         self.device = device
+        self.drop_last = drop_last
         self.rows: int = len(tree_leaves(self.tensors)[0])
 
     def steps(self, batch_size: int) -> int:
-        """How many batches an epoch has, the ragged last one included."""
-        return -(-self.rows // batch_size)
+        """How many batches an epoch has, the ragged last one included unless it is dropped."""
+        return _steps(self.rows, batch_size, self.drop_last)
 
     def epoch(self, batch_size: int, order: Tensor | None, stream: Stream) -> Iterator[Any]:
         """Batches of rows in the given order."""
         assert order is not None
-        for chosen in _in_batches(order.to(self.device), batch_size):
+        for chosen in _in_batches(order.to(self.device), batch_size, self.drop_last):
             yield self.select(chosen)
 
     def select(self, chosen: Tensor) -> Any:
@@ -48,25 +49,26 @@ class Resident:
 
     def subset(self, chosen: Tensor) -> "Resident":
         """A source of some of the rows."""
-        return Resident(self.select(chosen.to(self.device)), self.device)
+        return Resident(self.select(chosen.to(self.device)), self.device, self.drop_last)
 
 
 class Streamed:
     """A map-style dataset read anew in each epoch, because it is large or its transforms are random."""
 
-    def __init__(self, dataset: "Dataset[Any]", device: torch.device) -> None:
+    def __init__(self, dataset: "Dataset[Any]", device: torch.device, drop_last: bool = False) -> None:
         self.dataset = dataset
         self.device = device
+        self.drop_last = drop_last
         self.rows: int = len(dataset)  # type: ignore[arg-type]
 
     def steps(self, batch_size: int) -> int:
-        """How many batches an epoch has, the ragged last one included."""
-        return -(-self.rows // batch_size)
+        """How many batches an epoch has, the ragged last one included unless it is dropped."""
+        return _steps(self.rows, batch_size, self.drop_last)
 
     def epoch(self, batch_size: int, order: Tensor | None, stream: Stream) -> Iterator[Any]:
         """Batches of items in the given order, transforms under a keyed generator."""
         assert order is not None
-        batches = [chosen.tolist() for chosen in _in_batches(order, batch_size)]
+        batches = [chosen.tolist() for chosen in _in_batches(order, batch_size, self.drop_last)]
         loader: DataLoader[Any] = DataLoader(self.dataset, batch_sampler=batches)
         return _keyed(loader, stream, self.device)
 
@@ -77,7 +79,7 @@ class Streamed:
 
     def subset(self, chosen: Tensor) -> "Streamed":
         """A source of some of the items."""
-        return Streamed(Subset(self.dataset, chosen.tolist()), self.device)
+        return Streamed(Subset(self.dataset, chosen.tolist()), self.device, self.drop_last)
 
 
 class Loader:
@@ -116,8 +118,12 @@ def permutation(rows: int, seed: int, purpose: str, index: int = 0, epoch: int =
     return torch.from_numpy(numpy_stream(seed, purpose, index, epoch).permutation(rows))
 
 
-def _in_batches(order: Tensor, size: int) -> Sequence[Tensor]:
-    return torch.split(order, size)
+def _steps(rows: int, size: int, drop_last: bool) -> int:
+    return rows // size if drop_last else -(-rows // size)
+
+
+def _in_batches(order: Tensor, size: int, drop_last: bool) -> Sequence[Tensor]:
+    return torch.split(order[: len(order) // size * size] if drop_last else order, size)
 
 
 def _keyed(loader: "DataLoader[Any]", stream: Stream, device: torch.device) -> Iterator[Any]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from fallline.report.series import MedianCurve
 from fallline.report.words import number
+from fallline.statistics import MedianInterval, median_interval
 from fallline.study import Record, Row, StudyResults
-from fallline.study.statistics import Interval, median_interval
 from fallline.training.recording import ROWS
 
 
@@ -66,7 +66,7 @@ def measured_curve(runs: Sequence[Record], column: str) -> MedianCurve:
     )
 
 
-def measured_at_end(row: Row, column: str) -> tuple[Interval, int] | None:
+def measured_at_end(row: Row, column: str) -> tuple[MedianInterval, int] | None:
     """The median of a row's final weights over its seeds, and of how many; None where no seed has a value."""
     runs = [run for run in row.winners if column in run.curve and not run.diverged]
     values = [run.curve[column][run.evaluation] for run in runs]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from fallline.plain import canonical
 from fallline.report.notes import diverged_members
 from fallline.report.panels import condition
 from fallline.report.tables import quantity_cells, reported
@@ -59,12 +60,14 @@ def method(results: StudyResults) -> list[str]:
         compared.append(f"learning-rate schedule {' or '.join(spec.schedules)}")
     rows = [str(size) for size in spec.batch_sizes if size is not None]
     batches = f" in batches of {' or '.join(rows)}" if rows else ""
+    if dropping := [problem.name for problem in spec.problems if problem.drop_last]:
+        batches += f" (on {listed(dropping)} what fills no batch is left out of an epoch)"
     order = "in an order drawn anew for every epoch" if spec.order == "reshuffle" else "in the same order every epoch"
     return [
         f"Compared: {'; '.join(compared)}. Every setting was trained for {length}{batches} from "
         f"{counted(spec.seeds, 'seed')}, which makes {counted(_planned(results), 'training')}.",
         "Trainings with the same seed begin with the same weights and see the same batches, "
-        f"{order}; so optimizers are compared on equal chances.",
+        f"{order}; so optimizers are compared on equal chances.{_digests(results)}",
         *_treatments(results),
         _selection(results),
         "A training has diverged when its loss or its parameters were no longer finite, or when its training loss at "
@@ -72,6 +75,24 @@ def method(results: StudyResults) -> list[str]:
         f"result and never dropped; here {_divergences(results)}.",
         "All statements hold for the optimizers as tuned here, with these values tried and this budget.",
     ]
+
+
+def _digests(results: StudyResults) -> str:
+    """Whether the trainings of a seed began alike, as they recorded it themselves; nothing where they did not."""
+    weights: dict[str, set[str]] = {}
+    orders: dict[str, set[str]] = {}
+    for record in results.records:
+        if record.origin is None:
+            return ""
+        factors = {name: value for name, value in record["factors"].items() if name not in TREATMENTS}
+        weights.setdefault(canonical([record["problem"], record["seed"], factors]), set()).add(record.origin.weights)
+        orders.setdefault(canonical([record["problem"], record["seed"]]), set()).add(record.origin.order)
+    for what, found in (("initial weights", weights), ("orders", orders)):
+        if any(len(digests) > 1 for digests in found.values()):
+            return f" But the digests that they kept of their {what} are not the same."
+    return (
+        " Each kept a digest of its initial weights and of its order: those of a seed are the same for all optimizers."
+    )
 
 
 def _treatments(results: StudyResults) -> list[str]:

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from fallline.plain import canonical
 from fallline.report.words import counted, number, quantity_text, value_text
+from fallline.statistics import median_interval
 from fallline.study import Record, Watcher
 from fallline.study.ranking import GROUP, selected_on
-from fallline.study.statistics import median_interval
 
 EVERY = 5.0
 """Seconds between two plain lines at least."""

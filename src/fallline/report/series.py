@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fallline.report.panels import Panel
+from fallline.statistics import median_interval
 from fallline.study import Record, Row
 from fallline.study.ranking import grouped
 from fallline.study.record import less_is_better
-from fallline.study.statistics import median_interval
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,13 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fallline.study.statistics import Interval
+from fallline.phrases import counted as counted
+from fallline.phrases import listed as listed
+from fallline.phrases import number as number
+from fallline.statistics import MedianInterval
 from fallline.study.values import spelled
 
 SPLITS = {"train": "training", "validation": "validation", "test": "test"}
-
-
-def number(value: float, decimals: int | None = None) -> str:
-    """A number with so many decimals, or with three significant digits; words for what is not finite.
-
-    >>> number(0.021544), number(0.97, 3), number(float("inf"))
-    ('0.0215', '0.970', 'inf')
-    """
-    if not math.isfinite(value):
-        return f"{value:g}"
-    return f"{value:#.3g}".rstrip(".") if decimals is None else f"{value:.{decimals}f}"
 
 
 def decimals(values: Iterable[float]) -> int | None:
@@ -36,10 +28,10 @@ def decimals(values: Iterable[float]) -> int | None:
     return min(most, max(0, 2 - math.floor(math.log10(min(sizes)))))
 
 
-def interval_text(interval: Interval, places: int | None = None) -> tuple[str, str]:
+def interval_text(interval: MedianInterval, places: int | None = None) -> tuple[str, str]:
     """The median, and the interval in brackets; no interval where one run cannot give any.
 
-    >>> interval_text(Interval(0.092, 0.080, 0.114, 0.75), 3)
+    >>> interval_text(MedianInterval(0.092, 0.080, 0.114, 0.75), 3)
     ('0.092', '[0.080, 0.114]')
     """
     if not math.isfinite(interval.median):
@@ -83,25 +75,6 @@ def quantity_text(quantity: str) -> str:
     if name == "gap":
         return f"{SPLITS[split]} - training loss"
     return f"{SPLITS[split]} {name.replace('_', ' ')}" if split in SPLITS and name else quantity
-
-
-def counted(count: int, noun: str) -> str:
-    """A count and its noun.
-
-    >>> counted(1, "seed"), counted(3, "seed")
-    ('1 seed', '3 seeds')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def listed(items: Iterable[str]) -> str:
-    """Items as a sentence lists them.
-
-    >>> listed(["a", "b", "c"])
-    'a, b and c'
-    """
-    *first, last = items
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def filled(parts: Iterable[str], width: int) -> str:

@@ -36,7 +36,7 @@ class Prodigy(Rule):
     safeguard_warmup: bool = False
 
     acts_on: ClassVar = "tensor"
-    amplifies: ClassVar = 10.0  # Its totals are small sums of terms of both signs.
+    amplifies: ClassVar = 100.0  # Its totals are small sums of terms of both signs.
     search: ClassVar = {"lr": LogRange(1e-2, 10.0)}
     torch_groups: ClassVar = {"betas": ("beta1", "beta2")}
     penalty: ClassVar = "weight_decay"

@@ -104,7 +104,7 @@ def _eigenbasis(gram: Any) -> Any:
     wide = torch.nan_to_num(widened(gram), 0.0, 0.0, 0.0)
     values, vectors = torch.linalg.eigh(wide)
     # Rounding chooses among the eigenvectors of 0; left out, they are completed by the reflections that make up Q.
-    noise = abs(values).sum(-1, keepdim=True) * machine_epsilon(wide)
+    noise = abs(values).sum(-1, keepdim=True) * machine_epsilon(wide) * wide.shape[-1]
     known = where(values > noise, vectors, 0.0 * vectors).flip(-1)
     return torch.linalg.qr(known)[0].to(gram.dtype)
 

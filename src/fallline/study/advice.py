@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from fallline.study.defaults import DEFAULT_BATCH_SIZE
 from fallline.study.results import StudyResults
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification
-from fallline.study.study import DEFAULT_BATCH_SIZE
 from fallline.study.values import spelled
 
 CLOSER = 3.0
@@ -39,7 +39,7 @@ def next_command(results: StudyResults) -> str | None:
     )
     words += [word for name in spec.factors for word in ("--vary", f"{name}={_word(found[name])}")]
     words += ["--schedule", winner.schedule] if winner.schedule != "constant" else []
-    if winner.batch_size not in (None, DEFAULT_BATCH_SIZE):
+    if winner.batch_size not in (None, spec.problems[0].batch_size or DEFAULT_BATCH_SIZE):
         words += ["--batch-size", str(winner.batch_size)]
     return shlex.join([*words, *_options(results), "--seeds", str(SEEDS)])
 

@@ -28,11 +28,11 @@ class Checkpoints:
 
     @classmethod
     def of_study(
-        cls, folder: Path, specification: str, plan: Mapping[str, Any], environment: Mapping[str, Any]
+        cls, folder: Path, study: str, plan: Mapping[str, Any], environment: Mapping[str, Any]
     ) -> "Checkpoints":
-        """Those in a study's folder."""
+        """Those in the folder of the study with this digest."""
         identity = {
-            "study": blake2b(specification.encode(), digest_size=16).hexdigest(),
+            "study": study,
             "code": environment["digests"]["code"]["fallline"],
             **{name: environment.get(name) for name in _VERSIONS},
             **{name: plan[name] for name in ("runner", "device", "threads")},

@@ -22,8 +22,12 @@ class NamedProblem:
     target: str | None = None
 
 
-def named(given: Any, data_dir: Any = None) -> NamedProblem:
-    """A problem from a Problem, or from text: `digits`, `mnist:hidden=500`, `file.py:name`."""
+def named(
+    given: Any, data_dir: Any = None, further: Mapping[str, Any] | None = None, target: str | None = None
+) -> NamedProblem:
+    """A problem from a Problem, or from text: `digits`, `mnist:hidden=500`, `file.py:name`; with `further` options and
+    a target in place of its own, text alone.
+    """
     if isinstance(given, NamedProblem):
         return given
     if isinstance(given, Problem):
@@ -32,8 +36,10 @@ def named(given: Any, data_dir: Any = None) -> NamedProblem:
         raise InputError(f"A problem must be a fallline.Problem or a name; got {shown(given)}.")
     head, _, tail = given.rpartition(":")
     name, written = (head, tail) if head and "=" in tail else (given, "")
-    options = dict(item.partition("=")[::2] for item in filter(None, written.split(",")))
-    return load_named(name, _typed(name, options), data_dir)
+    options: dict[str, Any] = dict(item.partition("=")[::2] for item in filter(None, written.split(",")))
+    if twice := sorted(options.keys() & (further or {}).keys()):
+        raise InputError(f"Option {twice[0]} of problem {name} is given twice.")
+    return load_named(name, _typed(name, {**options, **(further or {})}), data_dir, target)
 
 
 def load_named(name: str, options: Mapping[str, Any], data_dir: Any = None, target: str | None = None) -> NamedProblem:
@@ -47,9 +53,9 @@ def load_named(name: str, options: Mapping[str, Any], data_dir: Any = None, targ
     return NamedProblem(label, problem, absolute(name), options, target or problem.target)
 
 
-def _typed(name: str, options: Mapping[str, str]) -> dict[str, Any]:
+def _typed(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     known = defaults(name)
     return {
-        key: parse_like(value, known[key], f"problem {name}", key) if key in known else value
+        key: parse_like(value, known[key], f"problem {name}", key) if key in known and isinstance(value, str) else value
         for key, value in options.items()
     }

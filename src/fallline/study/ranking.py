@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fallline.plain import canonical
+from fallline.statistics import MedianInterval, median_interval
 from fallline.study.record import Record
-from fallline.study.statistics import Interval, median_interval
 from fallline.study.target import Target
 from fallline.training import first_reached
 
@@ -45,7 +45,7 @@ class Row:
     members: int
     diverged: int
     winners: tuple[Record, ...]
-    intervals: Mapping[str, Interval]
+    intervals: Mapping[str, MedianInterval]
     steps_to_target: StepsToTarget | None
     edges: tuple[str, ...]
 
@@ -123,7 +123,7 @@ def _row(members: list[Record], grid: Grid, target: Target | None) -> Row:
     )
 
 
-def _gap(winners: Sequence[Record]) -> dict[str, Interval]:
+def _gap(winners: Sequence[Record]) -> dict[str, MedianInterval]:
     """By how much the loss is larger on test data (or else validation data) than on training data, run by run."""
     split = next((name for name in ("test", "validation") if f"{name}_loss" in winners[0].curve), None)
     if split is None:

@@ -10,9 +10,9 @@ from fallline.errors import InputError, WrongArgument, shown
 from fallline.problems import Prepared, Problem, prepare, rehearse
 from fallline.randomness import key
 from fallline.study.contenders import contender
+from fallline.study.defaults import default_batch_size
 from fallline.study.named import NamedProblem
 from fallline.study.planning import device_of, make_plan
-from fallline.study.study import DEFAULT_BATCH_SIZE
 from fallline.training import Budget, Member
 from fallline.training.repeatable import RepeatableTraining
 
@@ -83,7 +83,7 @@ def _batch_size(problem: Prepared, asked: int | None) -> int | None:
             raise InputError(f"The training data of {name} is a DataLoader, whose own batch size stands; give none.")
         return None
     if asked is None:
-        return min(DEFAULT_BATCH_SIZE, rows)
+        return default_batch_size([problem])
     if isinstance(asked, bool) or not isinstance(asked, int) or not 1 <= asked <= rows:
         raise WrongArgument(
             ("batch_size", f" must be a whole number from 1 to the {rows} training rows of {name}; got {shown(asked)}")

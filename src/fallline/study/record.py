@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from fallline.plain import canonical
-from fallline.training import Curve, Member, Outcome, Trained
+from fallline.training import Curve, Member, Origin, Outcome, Trained
 
 _LESS_IS_BETTER = (
     "loss",
@@ -28,17 +28,20 @@ _LESS_IS_BETTER = (
 
 @dataclass(frozen=True)
 class Record:
-    """What a member was (`description`), how it ended and what it recorded."""
+    """What a member was (`description`), how it ended, what it recorded, and what it began with (None in a store of
+    before that was kept).
+    """
 
     description: Mapping[str, Any]
     outcome: Outcome
     curve: Curve
     seconds: float
+    origin: Origin | None = None
 
     @classmethod
     def of(cls, trained: Trained) -> "Record":
         """The record of a training that has ended."""
-        return cls(describe(trained.member), trained.outcome, trained.curve, trained.seconds)
+        return cls(describe(trained.member), trained.outcome, trained.curve, trained.seconds, trained.origin)
 
     def __getitem__(self, name: str) -> Any:
         return self.description[name]
@@ -78,6 +81,8 @@ class Record:
             "outcome_cause": self.outcome.cause,
             "restored_step": self.outcome.restored,
             "seconds": self.seconds,
+            "weights_digest": None if self.origin is None else self.origin.weights,
+            "order_digest": None if self.origin is None else self.origin.order,
             "final": {name: self.final(name) for name in measured},
             "curves": dict(self.curve.columns),
             "losses": {"step": list(self.curve.losses), "loss": list(self.curve.losses.values())},

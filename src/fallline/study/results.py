@@ -8,11 +8,11 @@ from typing import Any
 
 from fallline.errors import InputError
 from fallline.plain import finite
+from fallline.statistics import MedianInterval
 from fallline.study.paste import paste_lines
 from fallline.study.ranking import Row, rank
 from fallline.study.record import Record
 from fallline.study.specification import Specification
-from fallline.study.statistics import Interval
 from fallline.study.store import Store
 from fallline.study.target import Target
 
@@ -93,7 +93,7 @@ def read_results(folder: str | Path) -> StudyResults:
     return StudyResults(Specification.model_validate_json(specification), environment, plan, records, Path(folder))
 
 
-def _interval(interval: Interval) -> dict[str, float]:
+def _interval(interval: MedianInterval) -> dict[str, float]:
     return {
         "median": interval.median,
         "low": interval.low,

@@ -76,8 +76,7 @@ def _works(
 
 
 def _checkpoints(study: Study, store: Store, plan: Plan) -> Checkpoints:
-    specification = study.specification.model_dump_json()
-    return Checkpoints.of_study(store.folder, specification, plan.to_json(), study.environment)
+    return Checkpoints.of_study(store.folder, study.specification.digest, plan.to_json(), study.environment)
 
 
 def _keep(

@@ -1,6 +1,7 @@
 """What is asked for: a study in plain data, the same from Python, the command line and the store."""
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,8 +18,8 @@ class _Plain(BaseModel):
 
 class ProblemSpecification(_Plain):
     """A problem: its name, how it can be loaded again (`source` is None for an object made in Python), its target and
-    whether that was asked for in place of the problem's own, and whether its model was given as an instance, whose
-    weights every seed begins with.
+    whether that was asked for in place of the problem's own, whether its model was given as an instance, whose
+    weights every seed begins with, the batch size that it brings, and whether epochs have no ragged last batch.
     """
 
     name: str
@@ -27,6 +28,8 @@ class ProblemSpecification(_Plain):
     target: str | None = None
     target_asked: bool = False
     one_start: bool = False
+    batch_size: Count | None = None
+    drop_last: bool = False
 
 
 class OptimizerSpecification(_Plain):
@@ -64,6 +67,11 @@ class Specification(_Plain):
     diagnostics: Literal["none", "layers", "all"] = "none"
     device: str = "cpu"
 
+    @property
+    def digest(self) -> str:
+        """The digest of all of it: equal studies have equal ones."""
+        return blake2b(self.model_dump_json().encode(), digest_size=16).hexdigest()
+
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
         if (self.epochs is None) == (self.steps is None):
@@ -76,14 +84,18 @@ def specification(**fields: Any) -> Specification:
     try:
         return Specification(**fields)
     except ValidationError as error:
-        places = [problem["loc"] for problem in error.errors()]
-        # A list is also blamed for what is wrong with its items: one message is enough.
-        lines = [
-            _line(problem)
-            for problem in error.errors()
-            if not any(place != problem["loc"] and place[: len(problem["loc"])] == problem["loc"] for place in places)
-        ]
-        raise WrongArgument(*dict.fromkeys(lines)) from None
+        raise WrongArgument(*dict.fromkeys(map(_line, blamed(error)))) from None
+
+
+def blamed(error: ValidationError) -> list[Any]:
+    """What is wrong, each once: a list is also blamed for what is wrong with its items, and is left out then."""
+    problems = error.errors()
+    places = [problem["loc"] for problem in problems]
+    return [
+        problem
+        for problem in problems
+        if not any(place != problem["loc"] and place[: len(problem["loc"])] == problem["loc"] for place in places)
+    ]
 
 
 def _line(problem: Any) -> tuple[str, str]:

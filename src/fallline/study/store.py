@@ -13,7 +13,7 @@ import numpy as np
 from fallline.errors import InputError, MachineError
 from fallline.study.folders import claim
 from fallline.study.record import Record
-from fallline.training import Curve, Ending, Outcome
+from fallline.training import Curve, Ending, Origin, Outcome
 
 FILE = "study.sqlite"
 MIGRATIONS = (
@@ -49,6 +49,10 @@ MIGRATIONS = (
         int64_steps BLOB NOT NULL,
         float64 BLOB NOT NULL
     ) STRICT, WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE member ADD COLUMN weights_digest TEXT;
+    ALTER TABLE member ADD COLUMN order_digest TEXT;
     """,
 )
 """One script per version of the file; `user_version` counts those that have run."""
@@ -121,7 +125,7 @@ class Store:
 
     def _insert(self, record: Record) -> None:
         self._connection.execute(
-            "INSERT INTO member VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO member VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 record.key,
                 json.dumps(record.description),
@@ -130,6 +134,8 @@ class Store:
                 record.outcome.cause,
                 record.seconds,
                 record.outcome.restored,
+                None if record.origin is None else record.origin.weights,
+                None if record.origin is None else record.origin.order,
             ),
         )
         self._connection.executemany(
@@ -150,6 +156,7 @@ class Store:
         if version == 0:
             return {}
         restored, place = ("NULL", "quantity") if version < 2 else ("restored", "place")
+        digests = "NULL, NULL" if version < 4 else "weights_digest, order_digest"
         kept = self._read("SELECT member, int64_steps, float64 FROM losses") if version >= 3 else []
         losses = {
             member: dict(zip(np.frombuffer(steps, "<i8").tolist(), np.frombuffer(values, "<f8").tolist(), strict=True))
@@ -159,7 +166,7 @@ class Store:
         for member, quantity, blob in self._read(f"SELECT member, quantity, float64 FROM curve ORDER BY {place}"):
             curves.setdefault(member, {})[quantity] = np.frombuffer(blob, dtype="<f8").tolist()
         rows = self._read(
-            f"SELECT key, description, ending, step, cause, seconds, {restored} FROM member ORDER BY rowid"
+            f"SELECT key, description, ending, step, cause, seconds, {restored}, {digests} FROM member ORDER BY rowid"
         )
         return {
             key: Record(
@@ -167,8 +174,9 @@ class Store:
                 Outcome(Ending(ending), step, cause, restored),
                 Curve(_ordered(curves[key]), losses.get(key, {})),
                 seconds,
+                None if weights is None else Origin(weights, order),
             )
-            for key, description, ending, step, cause, seconds, restored in rows
+            for key, description, ending, step, cause, seconds, restored, weights, order in rows
         }
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ from fallline.study.conditions import (
     spelled_rule,
 )
 from fallline.study.contenders import BUILT_IN, Contender, contender, distinguished, others_of, resolve, wrappers_of
+from fallline.study.defaults import DEFAULT_BATCH_SIZE, default_batch_size
 from fallline.study.environment import environment
 from fallline.study.known_plans import known_or_made
 from fallline.study.named import NamedProblem, load_named
@@ -38,8 +39,6 @@ from fallline.training import Algorithm, Budget, Member, recording
 from fallline.training.gradient import KeyedGradient
 from fallline.training.training import stepper
 from fallline.training.treatments import TREATMENTS
-
-DEFAULT_BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -98,6 +97,8 @@ def make_study(
                 target=target or p.target,
                 target_asked=(target or p.target) != p.problem.target,
                 one_start=isinstance(p.problem.model, nn.Module),
+                batch_size=p.problem.batch_size,
+                drop_last=p.problem.drop_last,
             )
             for p in problems
         ],
@@ -122,7 +123,7 @@ def make_study(
     )
     prepared = {p.name: prepare(p.problem, spec.seed, place, spec.validation) for p in problems}
     if batch_sizes is None:
-        spec = spec.model_copy(update={"batch_sizes": _default_batch_sizes(prepared)})
+        spec = spec.model_copy(update={"batch_sizes": (default_batch_size(prepared.values()),)})
     members = _members(spec, prepared, contenders)
     for problem in spec.problems:
         _check_target(problem, prepared[problem.name])
@@ -247,11 +248,6 @@ def _batch_sizes(problems: Sequence[NamedProblem], given: Sequence[Any] | None) 
         if size is not None:
             whole("batch_sizes", size, 1)
     return (DEFAULT_BATCH_SIZE,) if given is None else tuple(dict.fromkeys(given))
-
-
-def _default_batch_sizes(problems: Mapping[str, Prepared]) -> tuple[int | None, ...]:
-    rows = [prepared.train.rows for prepared in problems.values() if prepared.train.rows is not None]
-    return (min(DEFAULT_BATCH_SIZE, *rows),) if rows else (None,)
 
 
 def _check_batches(spec: Specification, problems: Mapping[str, Prepared]) -> None:

@@ -31,14 +31,14 @@ def parse_values(text: str, kind: Kind, owner: str, name: str) -> tuple[Any, ...
     return tuple(_parse(item, kind, owner, name) for item in text.split("|"))
 
 
-def parse_rates(text: str) -> tuple[float, ...]:
+def parse_rates(text: str, owner: str = "--lr") -> tuple[float, ...]:
     """The learning rates of `--lr`: LOW:HIGH:COUNT on a logarithmic scale, or A,B,C."""
     if ":" not in text:
-        return tuple(_number(item, "--lr", "each rate") for item in text.split(","))
+        return tuple(_number(item, owner, "each rate") for item in text.split(","))
     parts = text.split(":")
     if len(parts) != 3 or not parts[2].isdigit():
-        raise InputError(f"--lr must be LOW:HIGH:COUNT, such as 1e-4:1:9, or A,B,C; got {shown(text)}.")
-    return log(_number(parts[0], "--lr", "LOW"), _number(parts[1], "--lr", "HIGH"), int(parts[2]))
+        raise InputError(f"{owner} must be LOW:HIGH:COUNT, such as 1e-4:1:9, or A,B,C; got {shown(text)}.")
+    return log(_number(parts[0], owner, "LOW"), _number(parts[1], owner, "HIGH"), int(parts[2]))
 
 
 def parse_like(text: str, default: Any, owner: str, name: str) -> Any:

@@ -17,7 +17,7 @@ import torch
 
 from fallline.imports import import_file
 from fallline.study.packing import Package, unpack
-from fallline.training import Curve, Outcome, train_cohort
+from fallline.training import Curve, Origin, Outcome, train_cohort
 
 EVERY = 0.2
 """Seconds between two words about progress at least."""
@@ -44,9 +44,9 @@ class Said:
 
 @dataclass(frozen=True)
 class Ended:
-    """A cohort has ended: of each member curve, outcome, weights and seconds."""
+    """A cohort has ended: of each member curve, outcome, weights, seconds and origin."""
 
-    members: Sequence[tuple[Curve, Outcome, dict[str, torch.Tensor], float]]
+    members: Sequence[tuple[Curve, Outcome, dict[str, torch.Tensor], float, Origin]]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _train(work: Package, number: int, tell: Callable[[Any], None]) -> Ended:
 
     kept = work.checkpoints.of(cohort, lambda message: tell(Said(message)))
     trained = train_cohort(cohort, work.problems[cohort[0].problem], work.budget, work.seed, tick, kept)
-    return Ended([(one.curve, one.outcome, one.weights, one.seconds) for one in trained])
+    return Ended([(one.curve, one.outcome, one.weights, one.seconds, one.origin) for one in trained])
 
 
 def _listen(connection: "Connection[Any, Any]", numbers: "SimpleQueue[int]") -> None:

@@ -9,6 +9,7 @@ from fallline.training.curve import first_reached as first_reached
 from fallline.training.evaluate import evaluate as evaluate
 from fallline.training.member import Algorithm as Algorithm
 from fallline.training.member import Member as Member
+from fallline.training.origin import Origin as Origin
 from fallline.training.outcome import Ending as Ending
 from fallline.training.outcome import Outcome as Outcome
 from fallline.training.trace import trace as trace

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
 from fallline.errors import InputError
 from fallline.problems.prepared import Prepared
 from fallline.problems.sources import Resident, Stream, permutation
@@ -36,12 +38,20 @@ def batches(problem: Prepared, member: Member, seed: int, begin: Place) -> Itera
         epoch, read = epoch + 1, 0
 
 
+def order_of_epoch(problem: Prepared, member: Member, seed: int, epoch: int) -> Tensor | None:
+    """The training rows in the order in which an epoch has them; None where a DataLoader decides."""
+    rows = problem.train.rows
+    return None if rows is None else permutation(rows, seed, "order", member.seed, _replayed(member, epoch))
+
+
+def _replayed(member: Member, epoch: int) -> int:
+    return 0 if member.order == "fixed" else epoch
+
+
 def _rest_of(problem: Prepared, member: Member, seed: int, epoch: int, read: int) -> Iterator[Any]:
     size = member.batch_size or 0
-    replayed = 0 if member.order == "fixed" else epoch
-    rows = problem.train.rows
-    order = None if rows is None else permutation(rows, seed, "order", member.seed, replayed)
-    stream = Stream(seed, "epoch", member.seed, replayed)
+    order = order_of_epoch(problem, member, seed, epoch)
+    stream = Stream(seed, "epoch", member.seed, _replayed(member, epoch))
     if isinstance(problem.train, Resident) and order is not None:
         return problem.train.epoch(size, order[read * size :], stream)
     return islice(problem.train.epoch(size, order, stream), read, None)

@@ -15,6 +15,7 @@ from fallline.training.cohort_checkpoint import CohortCheckpoint
 from fallline.training.curve import Curve, evaluation_steps
 from fallline.training.keeping import Keeping
 from fallline.training.member import Member
+from fallline.training.origin import Origin
 from fallline.training.outcome import Outcome
 from fallline.training.training import Training
 
@@ -39,8 +40,8 @@ class Budget:
 
 @dataclass(frozen=True)
 class Trained:
-    """A member that has ended: its curve, outcome, final weights, and the seconds that its updates took (its share
-    of reading the batches included, evaluations not).
+    """A member that has ended: its curve, outcome, final weights, the seconds that its updates took (its share of
+    reading the batches included, evaluations not), and what it began with.
     """
 
     member: Member
@@ -48,6 +49,7 @@ class Trained:
     outcome: Outcome
     weights: dict[str, Tensor]
     seconds: float
+    origin: Origin
 
 
 Tick = Callable[[int], None]
@@ -124,4 +126,6 @@ def advance(trainings: Sequence[Training], budget: Budget, after: After) -> None
 
 def _trained(training: Training) -> Trained:
     assert training.outcome is not None
-    return Trained(training.member, training.curve, training.outcome, training.weights(), training.seconds)
+    return Trained(
+        training.member, training.curve, training.outcome, training.weights(), training.seconds, training.origin
+    )

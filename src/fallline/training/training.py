@@ -23,6 +23,7 @@ from fallline.training.evaluate import evaluate
 from fallline.training.evaluation_point import lent_for_evaluation, settle_for_evaluation
 from fallline.training.gradient import KeyedGradient
 from fallline.training.member import Member
+from fallline.training.origin import origin
 from fallline.training.outcome import Ending, Outcome
 from fallline.training.recording import Recording
 from fallline.training.stopping import QUANTITY, EarlyStopping
@@ -40,6 +41,7 @@ class Training:
         self.total = total
         self.losses_every = losses_every
         self.model: nn.Module = initial_model(problem, seed, member.seed, member.factors)
+        self.origin = origin(member, self.model, problem, seed)
         self.optimizer = member.make_optimizer(self.model, noise_seed=key(seed, "noise", member.seed) % 2**63)
         self._objective = problem.objective.under(member.factors)
         self._gradient = KeyedGradient(self.model, self.optimizer, self._objective, problem.device, seed, member.seed)

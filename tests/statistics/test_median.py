@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fallline.study.statistics import median_interval
+from fallline.statistics import median_interval
 
 
 def test_three_values_reach_three_quarters():

@@ -1,19 +1,19 @@
-"""What few runs allow one to say about a typical one."""
+"""The median of few runs, with an interval from order statistics."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
-LEVEL = 0.95
+from fallline.statistics.interval import LEVEL
+from fallline.statistics.sample import Numbers, sequence
 
 
 @dataclass(frozen=True)
-class Interval:
+class MedianInterval:
     """A median with a confidence interval from order statistics, and the level that it reaches.
 
     Diverged runs count as infinite; nothing is assumed about the distribution.
@@ -25,29 +25,31 @@ class Interval:
     level: float
 
 
-def median_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
+def median_interval(values: Sequence[float], level: float = LEVEL) -> MedianInterval:
     """The median of the values, with the narrowest order-statistic interval that reaches the level.
 
     Few runs cannot reach it: then the interval is from the least to the largest value, and `level` says what that
     is worth (for n runs 1 - 2^(1 - n), so 0.75 for three).
 
     >>> median_interval([3.0, 1.0, 2.0])
-    Interval(median=2.0, low=1.0, high=3.0, level=0.75)
+    MedianInterval(median=2.0, low=1.0, high=3.0, level=0.75)
     """
-    ordered = np.sort(np.where(np.isnan(values), math.inf, values))
+    numbers = sequence("values", values)
+    ordered = np.sort(np.where(np.isnan(numbers), math.inf, numbers))
     n = len(ordered)
     reached = _levels(n)
     k = max((k for k, value in enumerate(reached) if value >= level), default=0)
-    return Interval(_median(ordered), float(ordered[k]), float(ordered[n - 1 - k]), float(max(reached[k], 0.0)))
+    return MedianInterval(middle(ordered), float(ordered[k]), float(ordered[n - 1 - k]), float(max(reached[k], 0.0)))
+
+
+def middle(ordered: Numbers) -> float:
+    """The median of sorted numbers; NaN where it is the mean of minus and plus infinity."""
+    n = len(ordered)
+    low, high = float(ordered[(n - 1) // 2]), float(ordered[n // 2])
+    return low if low == high else (low + high) / 2
 
 
 @cache
 def _levels(n: int) -> list[float]:
     """The confidence levels of the intervals from the k-th least to the k-th largest of n values."""
     return [float(1 - 2 * stats.binom.cdf(k, n, 0.5)) for k in range((n + 1) // 2)]
-
-
-def _median(ordered: "np.ndarray[Any, np.dtype[Any]]") -> float:
-    n = len(ordered)
-    low, high = float(ordered[(n - 1) // 2]), float(ordered[n // 2])
-    return low if low == high else (low + high) / 2

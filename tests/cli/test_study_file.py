@@ -1,0 +1,47 @@
+import json
+
+import pytest
+
+from tests.cli.test_cli import fallline
+
+GOOD = """
+problems = ["cubic"]
+epochs = 1
+seeds = 1
+[[optimizers]]
+name = "sgd"
+lr = [0.01, 0.1]
+"""
+
+
+def test_a_study_file_is_run_and_stored_as_one_given_in_words(tmp_path):
+    (tmp_path / "study.toml").write_text(GOOD)
+    words = ["--study", "study.toml", "--store", "s", "--runner", "loop", "--threads", 1, "--quiet", "--json"]
+    run = fallline("compare", *words, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    document = json.loads(run.stdout)
+    assert [member["hyperparameters"]["lr"] for member in document["members"]] == [0.01, 0.1]
+    assert all(len(member["weights_digest"]) == len(member["order_digest"]) == 32 for member in document["members"])
+    again = ["cubic", "-o", "sgd:lr=0.01|0.1", "--epochs", 1, "--seeds", 1, "--store", "s", "--quiet", "--json"]
+    assert json.loads(fallline("compare", *again, cwd=tmp_path).stdout)["members"] == document["members"]
+    explained = fallline("compare", "--study", "study.toml", "--explain", cwd=tmp_path)
+    assert explained.stdout.startswith("2 members, 38 steps.")
+
+
+def test_what_is_wrong_in_a_study_file_exits_with_2(tmp_path):
+    (tmp_path / "study.toml").write_text(GOOD.replace("0.01", "-1").replace("seeds = 1", "seeds = 0"))
+    run = fallline("compare", "--study", "study.toml", cwd=tmp_path)
+    assert run.returncode == 2
+    assert "  optimizers.0.lr: sgd: lr must be a finite number" in run.stderr
+    assert "  seeds: input should be greater than or equal to 1; got 0" in run.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("beside", [["digits", "--lr", "0.1"], ["--seeds", 3], ["-o", "adam"], ["--device", "cpu"]])
+def test_what_a_study_file_says_is_not_given_beside_it(tmp_path, beside):
+    (tmp_path / "study.toml").write_text(GOOD)
+    run = fallline("compare", "--study", "study.toml", *beside, "--quiet", cwd=tmp_path)
+    assert run.returncode == 2
+    assert "--study says all that is compared, so " in run.stderr
+    assert "PROBLEM" in run.stderr if "digits" in beside else beside[0] in run.stderr or "--optimizer" in run.stderr
+    assert "Beside it stand --store, --runner, --threads, --data-dir, --explain, --quiet, --json." in run.stderr

@@ -1,0 +1,51 @@
+import math
+
+import pytest
+from scipy import stats
+
+from fallline.statistics import exact_proportion, paired, wilson_proportion
+
+
+def test_five_seeds_counted_by_hand():
+    found = paired([1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 4.0, 3.0, 3.0, 9.0])  # -1, -2, 0, 1, -4
+    assert (found.won, found.lost, found.tied, found.seeds) == (3, 1, 1, 5)
+    assert (found.median, found.mean) == (-1.0, pytest.approx(-1.2))
+    assert found.better.estimate == 0.6
+
+
+def test_the_probability_of_being_better_is_that_of_clopper_and_pearson():
+    better = paired([0.0] * 10, [1.0] * 8 + [-1.0, 0.0]).better
+    assert (better.count, better.of) == (8, 10)
+    assert better.low == pytest.approx(stats.beta.ppf(0.025, 8, 3))
+    assert better.high == pytest.approx(stats.beta.ppf(0.975, 9, 2))
+
+
+def test_there_is_no_mean_where_anybody_diverged():
+    one = paired([1.0, math.nan, 2.0], [2.0, 5.0, 3.0])
+    assert (one.won, one.lost, one.median, one.mean) == (2, 1, -1.0, None)
+    both = paired([1.0, math.inf, 2.0], [2.0, math.inf, 3.0])
+    assert (both.won, both.tied, both.mean) == (2, 1, None)
+
+
+def test_the_median_between_the_infinities_is_unknown():
+    assert math.isnan(paired([1.0, math.inf], [math.inf, 1.0]).median)
+
+
+def test_exact_intervals_have_their_level_at_every_probability():
+    n = 12
+    intervals = [exact_proportion(count, n) for count in range(n + 1)]
+    for p in [i / 50 for i in range(51)]:
+        covered = sum(
+            stats.binom.pmf(count, n, p)
+            for count, interval in enumerate(intervals)
+            if interval.low <= p <= interval.high
+        )
+        assert covered >= 0.95
+
+
+def test_wilson_by_its_formula():
+    z, n, share = stats.norm.ppf(0.975), 10, 0.7
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    found = wilson_proportion(7, n)
+    assert (found.low, found.high) == pytest.approx((middle - half, middle + half))
