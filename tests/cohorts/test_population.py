@@ -195,3 +195,8 @@ def test_numbers_below_the_least_normal_one_are_zero_inside_alone():
     with flushed():
         assert not (tiny * 0.01).any()
     assert (tiny * 0.01).all()
+
+
+def test_an_lstm_in_single_precision_is_mapped():
+    torch.set_default_dtype(torch.float32)
+    hold_to_loop(members(RULES), classes("recurrent"), Budget(epochs=2), tolerance=1e-5)
