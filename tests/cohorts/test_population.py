@@ -181,13 +181,14 @@ def test_the_same_batches_are_compiled_where_an_epochs_last_is_the_first_after_a
     coming = batches_of_seeds(problem, before.first_row, 3, before.place)
     for place, batch in islice(coming, 3):
         before.step(batch, place)
-    assert len(prepared) == 1
+    first = len(prepared)
+    assert first > 0
     go_on(after, snapshot(before))
     after.until(8)
     after.step(*reversed(next(coming)))
-    assert len(prepared) == 1
+    assert len(prepared) == first
     after.step(*reversed(next(coming)))
-    assert len(prepared) == 2
+    assert len(prepared) == 2 * first
 
 
 def test_numbers_below_the_least_normal_one_are_zero_inside_alone():

@@ -13,9 +13,10 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from fallline.cohorts.draws import Draws
 from fallline.cohorts.memory import most_bytes
+from fallline.cohorts.numbers import set_apart
 from fallline.cohorts.outside import nothing_outside
 from fallline.cohorts.program import Program, Tensors, Wanted
-from fallline.executors.kernels import Backend
+from fallline.executors.kernels import Backend, uncompiled
 
 Shapes = tuple[tuple[int, ...], ...]
 """The shapes of the tensors in a batch."""
@@ -86,9 +87,21 @@ class Captured:
             given.noise = {key: self._draws.noise(noise, number) for key, noise in wanted.noise.items()}
             graph = _graph(self.program, given, due, None)
         self.most_bytes = max(self.most_bytes, most_bytes(graph))
-        examples = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
-        run = self._backend(graph, examples, True) if compiled else graph
+        run = self._made_callable(graph, given) if compiled and self._backend is not uncompiled else graph
         return Form(asked, wanted, _first(run))
+
+    def _made_callable(self, graph: GraphModule, given: Tensors) -> Callable[..., Any]:
+        before = len(tree_leaves([given.weights, given.still, given.state]))
+        numbers = range(before, before + len(tree_leaves([given.values, given.t])))
+        parts = set_apart(graph, numbers)
+        for name, part in list(parts.named_children()):
+            assert isinstance(part, GraphModule)
+            examples = [node.meta["val"] for node in part.graph.nodes if node.op == "placeholder"]
+            # What is called in its place is no module.
+            delattr(parts, name)
+            setattr(parts, name, self._backend(part, examples, True))
+        run: Callable[..., Any] = parts.forward
+        return run
 
 
 def _graph(program: Program, given: Tensors, due: Callable[..., bool], wanted: Wanted | None) -> GraphModule:
