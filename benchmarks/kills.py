@@ -1,10 +1,11 @@
 """Whether killed studies go on bit for bit: `python benchmarks/kills.py --kills 60`.
 
-Studies of four kinds of networks (MLP, BatchNorm, dropout, convolution), each with gradient noise and a new order every
-epoch, are trained whole, and by every runner again and again until they have ended, while the process that runs them
-is sent SIGKILL at seeded random moments. Counts the kills, those that left a checkpoint of members in training,
-processes that outlived the killed one, and numbers of the curves and bits of the final weights that differ. Prints a
-table and writes it to benchmarks/results/kills.json.
+Studies of four kinds of networks (MLP, BatchNorm, dropout, convolution), and one most of whose members diverge and
+leave their population, each with gradient noise and a new order every epoch, are trained whole, and by every runner
+again and again until they have ended, while the process that runs them is sent SIGKILL at seeded random moments. Counts
+the kills, those that left a checkpoint of members in training, processes that outlived the killed one, and numbers of
+the curves and bits of the final weights that differ. Prints a table and writes it to benchmarks/results/kills.json;
+with some of the runners or networks alone it writes nothing.
 """
 
 import argparse
@@ -25,9 +26,9 @@ import torch
 from torch import Tensor, nn
 
 import fallline as fl
-from fallline.study import checkpoints
+from fallline.cohorts import Costs
+from fallline.study import checkpoints, planning
 from fallline.study.environment import cpu
-from fallline.study.planning import RUNNERS
 from fallline.study.weights import load_weights
 
 RESULTS = Path(__file__).parent / "results" / "kills.json"
@@ -42,11 +43,11 @@ def layers(kind: str) -> list[nn.Module]:
     if kind == "convolution":
         small = [nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(128, 10)]
         return [nn.Unflatten(1, (1, 8, 8)), *small]
-    between = {"mlp": [], "batch_norm": [nn.BatchNorm1d(32)], "dropout": [nn.Dropout(0.3)]}[kind]
+    between = {"mlp": [], "batch_norm": [nn.BatchNorm1d(32)], "dropout": [nn.Dropout(0.3)], "leaving": []}[kind]
     return [nn.Linear(64, 32), *between, nn.Tanh(), nn.Linear(32, 10)]
 
 
-KINDS = ("mlp", "batch_norm", "dropout", "convolution")
+KINDS = ("mlp", "batch_norm", "dropout", "convolution", "leaving")
 
 
 def study(kind: str, runner: str, store: Path) -> fl.Results:
@@ -57,6 +58,11 @@ def study(kind: str, runner: str, store: Path) -> fl.Results:
     threads = WORKERS if runner == "processes" else 1
     given: dict[str, Any] = {"vary": {"gradient_noise": [0.1]}, "batch_sizes": [11], "epochs": EPOCHS, "seeds": 2}
     given |= {"lrs": [1e-2], "runner": runner, "threads": threads, "store": store, "progress": False}
+    if kind == "leaving":
+        given["lrs"] = [1e-2, 1e30, 1e31, 1e32]
+    # Studies as short as these would never repay it that members leave.
+    planning.WORTH_MEASURING = 0
+    planning.costs_of = lambda *_: Costs(setting=1.0, preparing=0.0)
     return fl.compare(problem, ["adam"], **given)
 
 
@@ -115,6 +121,9 @@ def differing(one: fl.Results, other: fl.Results) -> dict[str, int]:
         numbers += sum(
             float(a).hex() != float(b).hex() for left, right in pairs for a, b in zip(left, right, strict=True)
         )
+        if not (one.folder / "weights" / f"{record.key}.safetensors").exists():
+            # Only those of the best setting are kept.
+            continue
         weights = [load_weights(results.folder, record.key) for results in (one, other)]
         bits += sum(bits_between(weights[0][name], weights[1][name]) for name in weights[0])
     in_all = sum(len(values) for record in one.records for values in record.curve.columns.values())
@@ -129,15 +138,19 @@ def bits_between(a: Tensor, b: Tensor) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=60, help="kills in all, shared by runners and networks")
-    parser.add_argument("--runners", nargs="+", default=list(RUNNERS), help="which runners")
+    runners = tuple(planning.RUNNERS)
+    parser.add_argument("--runners", nargs="+", choices=runners, default=runners, help="which runners")
+    parser.add_argument("--networks", nargs="+", choices=KINDS, default=KINDS, help="which networks")
     options = parser.parse_args()
     chance = random.Random(SEED)
-    each = -(-options.kills // (len(KINDS) * len(options.runners)))
+    each = -(-options.kills // (len(options.networks) * len(options.runners)))
     rows = []
     head = ["studies", "kills", "in training", "outlived", "numbers", "differing", "bits"]
     print(f"{'network':12}{'runner':12}" + "".join(f"{name:>13}" for name in head))
     with tempfile.TemporaryDirectory() as folder:
-        for kind in KINDS:
+        # Plans are measured once, and not kept with the user's.
+        os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "cache")
+        for kind in options.networks:
             for runner in options.runners:
                 # Processes must give the bits of the loop; others those that they give when they are left alone.
                 alone = "loop" if runner == "processes" else runner
@@ -150,6 +163,8 @@ def main() -> None:
                 rows.append({"network": kind, "runner": runner, **row})
                 figures = [row[name.replace(" ", "_")] for name in head]
                 print(f"{kind:12}{runner:12}" + "".join(f"{figure:13}" for figure in figures), flush=True)
+    if (set(options.runners), set(options.networks)) != (set(runners), set(KINDS)):
+        return
     document = {
         "what": "studies killed with SIGKILL at random moments until they ended, against the same trained whole",
         "machine": {"cpu": cpu(), "cores": os.cpu_count(), "python": platform.python_version()},

@@ -1,9 +1,14 @@
+from itertools import islice
+
 import pytest
 import torch
 
 from fallline import wrappers
 from fallline.cohorts import train_population
 from fallline.cohorts.denormals import flushed
+from fallline.cohorts.population import Population
+from fallline.cohorts.resumption import go_on, snapshot
+from fallline.cohorts.streams import batches_of_seeds
 from fallline.rules import SGD, SOAP, Adam, AdamW, Lion, Momentum, Muon, Prodigy, RMSprop, ScheduleFreeAdamW
 from fallline.schedules import Cosine, Plateau
 from fallline.training import Budget, Member, train_cohort
@@ -30,8 +35,8 @@ def members(rules, seeds=(0, 1), **changes):
     ]
 
 
-def hold_to_loop(cohort, problem, budget, tolerance=1e-9):
-    together = train_population(cohort, problem, budget, seed=3)
+def hold_to_loop(cohort, problem, budget, tolerance=1e-9, **options):
+    together = train_population(cohort, problem, budget, seed=3, **options)
     for trained, member in zip(together, cohort, strict=True):
         alone = train_cohort([member], problem, budget, seed=3)[0]
         assert trained.member is member
@@ -101,7 +106,7 @@ def test_schedules_move_the_rates_as_in_the_loop(schedule):
     hold_to_loop(members([*RULES, SAM, SGD(lr=4.0)], schedule=schedule), classes("perceptron"), Budget(epochs=6))
 
 
-def test_members_that_diverge_leave_and_touch_no_other():
+def test_members_that_diverge_touch_no_other():
     rules = [SGD(lr=0.01), SGD(lr=1e200), SGD(lr=30.0), SGD(lr=0.05)]
     together = hold_to_loop(members(rules), regression(), Budget(epochs=4))
     alone = train_population(
@@ -158,8 +163,41 @@ def test_a_population_that_was_killed_goes_on_with_the_same_bits(tmp_path, kill_
         assert all(torch.equal(x, other.weights[name]) or x.isnan().any() for name, x in one.weights.items())
 
 
+@torch.no_grad()
+def test_the_same_batches_are_compiled_where_an_epochs_last_is_the_first_after_a_kill():
+    cohort, problem = members(RULES), classes("perceptron")
+    prepared = []
+
+    def backend(graph, examples, all_threads):
+        prepared.append(graph)
+        return graph
+
+    def population():
+        return Population(cohort, problem, 3, 8, None, backend)
+
+    before, after = population(), population()
+    before.evaluate()
+    before.until(8)
+    coming = batches_of_seeds(problem, before.first_row, 3, before.place)
+    for place, batch in islice(coming, 3):
+        before.step(batch, place)
+    first = len(prepared)
+    assert first > 0
+    go_on(after, snapshot(before))
+    after.until(8)
+    after.step(*reversed(next(coming)))
+    assert len(prepared) == first
+    after.step(*reversed(next(coming)))
+    assert len(prepared) == 2 * first
+
+
 def test_numbers_below_the_least_normal_one_are_zero_inside_alone():
     tiny = torch.tensor([1e-38], dtype=torch.float32)
     with flushed():
         assert not (tiny * 0.01).any()
     assert (tiny * 0.01).all()
+
+
+def test_an_lstm_in_single_precision_is_mapped():
+    torch.set_default_dtype(torch.float32)
+    hold_to_loop(members(RULES), classes("recurrent"), Budget(epochs=2), tolerance=1e-5)

@@ -18,6 +18,9 @@ from fallline.cohorts.outside import nothing_outside
 from fallline.cohorts.program import Program, Tensors, Wanted
 from fallline.executors.kernels import Backend, uncompiled
 
+Shapes = tuple[tuple[int, ...], ...]
+"""The shapes of the tensors in a batch."""
+
 
 @dataclass(frozen=True)
 class Form:
@@ -29,14 +32,15 @@ class Form:
 
 
 class Captured:
-    """Steps a program through its graphs. `backend` makes a graph callable; batches of other shapes than the first,
-    such as an epoch's last, run operation by operation.
+    """Steps a program through its graphs. `backend` makes a graph callable; batches of other shapes than `whole`, by
+    default the first, such as an epoch's last, run operation by operation.
     """
 
-    def __init__(self, program: Program, draws: Draws, backend: Backend) -> None:
+    def __init__(self, program: Program, draws: Draws, backend: Backend, whole: Shapes | None = None) -> None:
         self.program = program
         self._draws = draws
         self._backend = backend
+        self.whole = whole
         self._forms: dict[Any, list[Form]] = {}
         self._lasting: list[Tensor] | None = None
         self.most_bytes = 0
@@ -57,17 +61,18 @@ class Captured:
 
     def _form(self, given: Tensors, batch: Sequence[Tensor], number: int) -> Form:
         shapes = tuple(x.shape for x in batch)
+        self.whole = self.whole or shapes
         alike = self._forms.setdefault(shapes, [])
         for form in alike:
             if all(_due(number, k, first) == then for (k, first), then in form.due.items()):
                 return form
         began = time.perf_counter()
-        form = self._capture(given, number, first_shape=len(self._forms) == 1)
+        form = self._capture(given, number, compiled=shapes == self.whole)
         self.preparing += time.perf_counter() - began
         alike.append(form)
         return form
 
-    def _capture(self, given: Tensors, number: int, first_shape: bool) -> Form:
+    def _capture(self, given: Tensors, number: int, compiled: bool) -> Form:
         asked: dict[tuple[int, int], bool] = {}
         wanted = Wanted()
 
@@ -82,7 +87,7 @@ class Captured:
             given.noise = {key: self._draws.noise(noise, number) for key, noise in wanted.noise.items()}
             graph = _graph(self.program, given, due, None)
         self.most_bytes = max(self.most_bytes, most_bytes(graph))
-        run = self._made_callable(graph, given) if first_shape and self._backend is not uncompiled else graph
+        run = self._made_callable(graph, given) if compiled and self._backend is not uncompiled else graph
         return Form(asked, wanted, _first(run))
 
     def _made_callable(self, graph: GraphModule, given: Tensors) -> Callable[..., Any]:

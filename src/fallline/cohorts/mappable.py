@@ -30,7 +30,16 @@ class _Recurrent(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        return _steps().get(function, function)(*args, **(kwargs or {}))
+        steps = _steps().get(function)
+        if steps is None:
+            return function(*args, **(kwargs or {}))
+        # torch's account of an LSTM in float32 would be oneDNN's kernel, which cannot be mapped.
+        before = torch._C._get_mkldnn_enabled()
+        torch._C._set_mkldnn_enabled(False)
+        try:
+            return steps(*args, **(kwargs or {}))
+        finally:
+            torch._C._set_mkldnn_enabled(before)
 
 
 @cache

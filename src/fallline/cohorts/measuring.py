@@ -12,8 +12,8 @@ from fallline.cohorts.memory import most_bytes
 from fallline.problems.kept import Evaluated
 from fallline.problems.objective import Objective, rows
 
-AT_ONCE = 256 * 1024**2
-"""Bytes of intermediate results that an evaluation may hold."""
+AT_ONCE = 32 * 1024**2
+"""Bytes of intermediate results that an evaluation may hold; more of them are slower, as memory is asked for anew."""
 
 
 class Measuring:

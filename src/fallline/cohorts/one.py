@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from fallline.training.curve import Curve
@@ -16,7 +14,7 @@ from fallline.training.stopping import EarlyStopping
 
 @dataclass
 class One:
-    """A member at its place among settings and seeds, with all that it alone has."""
+    """A member at its place among settings (-1 once its setting has left) and seeds, with all that it alone has."""
 
     member: Member
     setting: int
@@ -31,7 +29,7 @@ class One:
 
 
 class State:
-    """A member's tensors by name, to be asked and loaded as a model's are."""
+    """A member's tensors by name, to be asked as a model's are."""
 
     def __init__(self, tensors: Mapping[str, Tensor], buffers: Mapping[str, str], saved: Mapping[str, str]) -> None:
         self._tensors = tensors
@@ -45,9 +43,3 @@ class State:
     def state_dict(self) -> dict[str, Tensor]:
         """Parameters and buffers as they are saved."""
         return {name: self._tensors[own] for name, own in self._saved.items()}
-
-    @torch.no_grad()
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what was saved."""
-        for name, x in state.items():
-            self._tensors[self._saved[name]].copy_(x)

@@ -9,15 +9,17 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from fallline.cohorts.captured import Captured
+from fallline.cohorts.captured import Captured, Shapes
+from fallline.cohorts.compaction import Chosen
 from fallline.cohorts.draws import Draws
 from fallline.cohorts.layout import Layout
 from fallline.cohorts.measuring import Measuring
 from fallline.cohorts.one import One, State
-from fallline.cohorts.program import Program, Tensors
+from fallline.cohorts.program import Program
 from fallline.cohorts.rates import Rates
 from fallline.cohorts.settings import Settings
 from fallline.cohorts.slices import kinds_of_parameters
+from fallline.cohorts.stacking import saved_names, stacked, tensors_of, values_of
 from fallline.executors.kernels import Backend
 from fallline.problems.prepared import Prepared, initial_model
 from fallline.training import divergence
@@ -61,29 +63,24 @@ class Population:
             for place, member in enumerate(row)
         ]
         kinds = kinds_of_parameters(slices)
-        tensors = [dict(model.named_parameters()) | dict(model.named_buffers()) for model in models]
-        self.layout = Layout({name: x for name, x in tensors[0].items() if name in kinds}, kinds)
+        self.layout = Layout({name: x for name, x in tensors_of(self.model).items() if name in kinds}, kinds)
         self.program = Program(self.model, objective, self.layout, slices, seeds)
-        stacked = {
-            name: _for_all(torch.stack([own[name].detach() for own in tensors]), len(settings.members))
-            for name in tensors[0]
-        }
-        self._constants = [[_for_all_seeds(group.values, seeds, problem.device) for group in s.groups] for s in slices]
-        weights = self.layout.flat({name: stacked[name] for name in self.layout.slots})
-        values = [[{n: x.clone() for n, x in own.items()} for own in groups] for groups in self._constants]
-        self.tensors = Tensors(
-            weights=weights,
-            still={name: x.clone() for name, x in stacked.items() if name not in self.layout.slots},
-            state=self.program.initial_state(weights, values),
-            values=values,
-            t=torch.zeros((), dtype=torch.float64, device=problem.device),
-        )
-        self._captured = Captured(self.program, Draws(seed, settings.seeds, problem.device), backend)
+        self._constants = values_of(slices, seeds, problem.device)
+        self.tensors = stacked(models, len(settings.members), self.program, self._constants)
+        self._draws = Draws(seed, settings.seeds, problem.device)
+        self._backend = backend
+        self._captured = Captured(self.program, self._draws, backend)
         self._measuring = Measuring(self.model, problem.objective, seeds)
-        self._rates = Rates(self.ones, (len(settings.members), seeds), total)
-        self._buffers = {name: name for name, _ in self.model.named_buffers()}
-        self._saved = _saved(self.model)
         self.shape = len(settings.members), seeds
+        self._rates = Rates(self.ones, self.shape, total)
+        self._buffers = {name: name for name, _ in self.model.named_buffers()}
+        self._saved = saved_names(self.model)
+        self.settings = list(range(len(settings.members)))
+        """The settings that have not left, by their places at the beginning."""
+        self.compactions: list[tuple[int, int]] = []
+        """The steps behind which settings left, and how many members stayed."""
+        self.first_row = settings.members[0]
+        """One member per seed."""
         self.done = 0
         self.samples = 0
         self.place = Place()
@@ -96,9 +93,31 @@ class Population:
         return [one for one in self.ones if one.outcome is None]
 
     @property
-    def first_row(self) -> list[Member]:
-        """One member per seed."""
-        return [one.member for one in self.ones if one.setting == 0]
+    def left(self) -> list[int]:
+        """The places of the settings of which a member has not ended."""
+        return sorted({one.setting for one in self.active})
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with the settings at some places alone; all members of the others have ended."""
+        chosen = Chosen.of(self.program, places)
+        self.program, self.tensors = chosen.program(self.program), chosen.tensors(self.tensors)
+        self._constants = chosen.by_slice(self._constants)
+        self._captured = Captured(self.program, self._draws, self._backend, self.whole_batch)
+        self.settings = [self.settings[place] for place in places]
+        self.shape = len(places), self.shape[1]
+        present = {place: new for new, place in enumerate(places)}
+        for one in self.ones:
+            one.setting = present.get(one.setting, -1)
+        self._rates = Rates([one for one in self.ones if one.setting >= 0], self.shape, self.total)
+
+    @property
+    def whole_batch(self) -> Shapes | None:
+        """The shapes of the batches whose steps the backend prepares, once a batch has been seen."""
+        return self._captured.whole
+
+    @whole_batch.setter
+    def whole_batch(self, shapes: Shapes | None) -> None:
+        self._captured.whole = shapes
 
     def bytes(self) -> int:
         """What its tensors and the largest of its captured steps hold."""
@@ -152,9 +171,9 @@ class Population:
             one.curve.append(row | {name: column[i][j] for name, column in columns.items()})
             own = None if batch_losses is None else batch_losses[:, i, j]
             self._keep(one, own)
-            one.outcome = self._ended(one, own, sound[i][j], judged, tensors)
-            if one.outcome is not None:
-                one.weights = self._weights(one, self.tensors.weights if one.outcome.diverged else weights)
+            outcome = self._ended(one, own, sound[i][j], judged, tensors)
+            if outcome is not None:
+                self._end(one, outcome, self.tensors.weights if outcome.diverged else weights)
         self.losses = []
 
     def _sound(self, batch_losses: Tensor | None) -> list[list[bool]]:
@@ -195,19 +214,22 @@ class Population:
 
     @torch.no_grad()
     def finish(self) -> None:
-        """Note that the budget is used up; every member's weights are those at its evaluation point, with early
-        stopping at that of its best evaluation.
+        """Note that the budget is used up; the weights of the members that had not ended are those at their evaluation
+        point.
         """
         weights = self.program.evaluation_weights(self.tensors) if self.done else self.tensors.weights
         for one in self.active:
-            one.outcome = Outcome(Ending.FINISHED, self.done)
-            one.weights = self._weights(one, weights)
-        for one in self.ones:
-            assert one.outcome is not None
-            if one.stopping is not None and not one.outcome.diverged:
-                state = self._state(one, {**self.layout.views(self.tensors.weights), **self.tensors.still})
-                one.outcome = replace(one.outcome, restored=one.stopping.restore(state))
-                one.weights = self._weights(one, self.tensors.weights)
+            self._end(one, Outcome(Ending.FINISHED, self.done), weights)
+
+    def _end(self, one: One, outcome: Outcome, weights: Sequence[Tensor]) -> None:
+        """Note how a member has ended. With early stopping its weights are those of its best evaluation."""
+        if one.stopping is None or outcome.diverged:
+            one.outcome, one.weights = outcome, self._weights(one, weights)
+        else:
+            one.outcome = replace(outcome, restored=one.stopping.step)
+            one.weights = {name: one.stopping.best[name].cpu().contiguous() for name in self._saved}
+        if one.stopping is not None:
+            one.stopping.best = {}
 
     def _state(self, one: One, tensors: dict[str, Tensor]) -> State:
         own = {name: x[one.setting, one.seed] for name, x in tensors.items()}
@@ -235,18 +257,3 @@ def _means(losses: Tensor | None, shape: tuple[int, int]) -> list[list[float]]:
 def _stopping(member: Member, per_epoch: int) -> EarlyStopping | None:
     patience = member.factors.get("patience")
     return None if patience is None else EarlyStopping(patience * per_epoch)
-
-
-def _for_all(x: Tensor, settings: int) -> Tensor:
-    """A tensor per seed for every setting."""
-    return x.unsqueeze(0).expand(settings, *x.shape)
-
-
-def _for_all_seeds(values: Any, seeds: int, device: torch.device) -> dict[str, Tensor]:
-    return {name: x.to(device).unsqueeze(1).repeat(1, seeds) for name, x in values.items()}
-
-
-def _saved(model: torch.nn.Module) -> dict[str, str]:
-    """The names under which a model saves its tensors, and the first name of each."""
-    first = {id(x): name for name, x in (*model.named_parameters(), *model.named_buffers())}
-    return {name: first[id(x)] for name, x in model.state_dict(keep_vars=True).items() if isinstance(x, Tensor)}

@@ -24,6 +24,9 @@ def snapshot(population: Population) -> dict[str, Any]:
         "done": population.done,
         "samples": population.samples,
         "place": tuple(population.place),
+        "whole_batch": population.whole_batch,
+        "settings": population.settings,
+        "compactions": population.compactions,
         "weights": population.tensors.weights,
         "still": population.tensors.still,
         "state": population.tensors.state,
@@ -45,6 +48,10 @@ def go_on(population: Population, tree: Mapping[str, Any]) -> None:
     """Put a new population of the same members where the snapshot was taken."""
     population.done, population.samples = tree["done"], tree["samples"]
     population.place = Place(*tree["place"])
+    population.whole_batch = tree["whole_batch"]
+    population.compactions = tree["compactions"]
+    if tree["settings"] != population.settings:
+        population.keep(tree["settings"])
     for mine, saved in zip(_leaves(population), _leaves_of(tree), strict=True):
         mine.copy_(saved)
     population.losses = [] if tree["losses"] is None else list(tree["losses"])

@@ -1,7 +1,7 @@
 """The members of a cohort by program: settings whose optimizers are the same formula with other numbers."""
 
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -50,6 +50,14 @@ class Slice:
 
     settings: tuple[int, ...]
     groups: tuple[Group, ...]
+
+    def only(self, places: Sequence[int]) -> "Slice":
+        """The same with some of its settings, given by their places in it."""
+        groups = tuple(
+            replace(group, values={name: column[list(places)] for name, column in group.values.items()})
+            for group in self.groups
+        )
+        return Slice(tuple(self.settings[place] for place in places), groups)
 
     def pieces(self, layout: Layout) -> list[Piece]:
         """What the rules see, group by group."""

@@ -1,12 +1,13 @@
 """Training a cohort as a population, step by step."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import torch
 
 from fallline.cohorts.allocator import keep_memory
+from fallline.cohorts.compaction import Costs
 from fallline.cohorts.denormals import flushed
 from fallline.cohorts.one import One
 from fallline.cohorts.population import Population
@@ -23,6 +24,14 @@ from fallline.training.member import Member
 _TICK = 50
 
 
+def _silent(done: int) -> None:
+    pass
+
+
+def _nobody(step: int, left: int) -> None:
+    pass
+
+
 def train_population(
     members: Sequence[Member],
     problem: Prepared,
@@ -31,12 +40,16 @@ def train_population(
     tick: Tick | None = None,
     kept: CohortCheckpoint | None = None,
     compiled: bool = False,
+    costs: Costs | None = None,
+    compacted: Callable[[int, int], None] = _nobody,
 ) -> list[Trained]:
     """Train members that share problem factors, batch size and order, every setting with every seed, as one program.
 
     The members come back in the order given. `tick` is called with the number of updates that each has had, `kept` is
-    where the progress is kept and found again. With `compiled` torch's compiler makes one program of a step. Raises
-    CannotMap where a model, loss or metric cannot be mapped over members.
+    where the progress is kept and found again. With `compiled` torch's compiler makes one program of a step. Settings
+    all of whose seeds have ended are stepped on, or leave where `costs` say that this repays; `compacted` is called
+    with each step at which some left, and the number of members that stayed. Raises CannotMap where a model, loss or
+    metric cannot be mapped over members.
     """
     first = members[0]
     per_epoch = problem.train.steps(first.batch_size or 0)
@@ -49,15 +62,23 @@ def train_population(
             go_on(population, tree)
         else:
             population.evaluate()
-        _advance(population, budget, seed, per_epoch, tick or _silent, kept)
+        _advance(population, budget, seed, per_epoch, tick or _silent, kept, costs)
         population.finish()
+    for step, left in population.compactions:
+        compacted(step, left)
     order = {id(member): place for place, member in enumerate(members)}
     return sorted((_trained(one) for one in population.ones), key=lambda trained: order[id(trained.member)])
 
 
 @torch.no_grad()
 def _advance(
-    population: Population, budget: Budget, seed: int, per_epoch: int, tick: Tick, kept: CohortCheckpoint | None
+    population: Population,
+    budget: Budget,
+    seed: int,
+    per_epoch: int,
+    tick: Tick,
+    kept: CohortCheckpoint | None,
+    costs: Costs | None,
 ) -> None:
     evaluations = evaluation_steps(population.total, per_epoch, budget.evaluate_every)
     coming = batches_of_seeds(population.problem, population.first_row, seed, population.place)
@@ -76,8 +97,19 @@ def _advance(
                 began = _keep(population, kept, began)
         _shared_out(population, began)
         population.evaluate(judged=at % per_epoch == 0 or at == population.total)
+        if costs is not None:
+            _compact(population, costs)
         tick(at)
         _keep(population, kept, time.perf_counter())
+
+
+def _compact(population: Population, costs: Costs) -> None:
+    """Let the settings that have ended leave, if that repays."""
+    settings, seeds = population.shape
+    left = population.left
+    if costs.repays(settings, len(left), population.total - population.done):
+        population.keep(left)
+        population.compactions.append((population.done, len(left) * seeds))
 
 
 def _keep(population: Population, kept: CohortCheckpoint | None, began: float) -> float:
@@ -91,10 +123,6 @@ def _keep(population: Population, kept: CohortCheckpoint | None, began: float) -
 
 def _shared_out(population: Population, began: float) -> None:
     population.take(time.perf_counter() - began)
-
-
-def _silent(done: int) -> None:
-    pass
 
 
 def _trained(one: One) -> Trained:

@@ -189,6 +189,7 @@ def _counted(plan: Mapping[str, Any]) -> dict[str, Any]:
     """A plan for readers: how many members train together, not which."""
     populations = [
         f"{len(own['members'])} members, {'compiled' if own['compiled'] else 'captured'}, {own['threads']} threads"
+        + "".join(f", {left} of them from step {step} on" for step, left in own.get("compaction", ()))
         for own in plan.get("populations", ())
     ]
     return {**plan, "populations": populations}

@@ -1,20 +1,39 @@
 """The plan: how a study's members are trained. It is chosen once, stored with the study and used again by resume."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
+
+from fallline.cohorts import Costs
 
 
 @dataclass(frozen=True)
 class PlannedPopulation:
     """Members, by their places in the study, that train as one program: with how many threads, and whether its steps
     are compiled.
+
+    `costs` decide at which evaluations settings that have ended leave; None where that was not worth measuring.
+    `compaction` is written down when its members have ended: the steps at which some left, and how many members stayed.
     """
 
     members: tuple[int, ...]
     threads: int
     compiled: bool
+    costs: Costs | None = None
+    compaction: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+        """The population of plain values."""
+        costs = plain.get("costs")
+        return cls(
+            tuple(plain["members"]),
+            plain["threads"],
+            plain["compiled"],
+            None if costs is None else Costs(**costs),
+            tuple((step, left) for step, left in plain.get("compaction", ())),
+        )
 
 
 @dataclass(frozen=True)
@@ -41,10 +60,7 @@ class Plan:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
         """The plan of plain values; one that was stored before there were populations has none."""
-        populations = [
-            PlannedPopulation(tuple(own["members"]), own["threads"], own["compiled"])
-            for own in plain.get("populations", ())
-        ]
+        populations = map(PlannedPopulation.from_json, plain.get("populations", ()))
         return cls(
             **{
                 **plain,
@@ -53,6 +69,11 @@ class Plan:
                 "populations": tuple(populations),
             }
         )
+
+    def compacted(self, planned: PlannedPopulation, compaction: Sequence[tuple[int, int]]) -> Self:
+        """The plan with what became of one of its populations."""
+        known = replace(planned, compaction=tuple(compaction))
+        return replace(self, populations=tuple(known if own == planned else own for own in self.populations))
 
     def others(self) -> list[int]:
         """The places of the members that are in no population."""

@@ -18,6 +18,7 @@ from fallline.problems import Prepared, initial_model
 from fallline.problems.objective import rows
 from fallline.randomness import forked
 from fallline.study.kin import Kin, kin_of
+from fallline.study.leaving import COMPILING, SAVED_BY_COMPILING, WORTH_MEASURING, costs_of, strided
 from fallline.study.loop import loop
 from fallline.study.loop import threads as using
 from fallline.study.packing import unpackable
@@ -41,10 +42,6 @@ ONE_THREAD_BELOW = 20e6
 """Floating-point operations of a step below which one thread is faster than several."""
 SHORT = 2.0
 """Seconds of a loop below which nothing else is looked at: what a population costs before its first step."""
-COMPILING = 20.0
-"""Seconds that a first compilation takes on a machine."""
-SAVED_BY_COMPILING = 0.4
-"""The part of a population's time that compiling it saves at least, where it saves any."""
 _TIMED = 5
 _COPIES = 20
 """How many times its weights a member may hold in a step, by a rough guess."""
@@ -146,7 +143,11 @@ def _of_kin(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str]:
     fitting = max(1, int(_free() * len(some) / trial.bytes) // seeds)
     compiled = asked.runner == "compiled" or (not forced and together * SAVED_BY_COMPILING > COMPILING)
     how = "compiled" if compiled else "captured"
-    return [PlannedPopulation(part, threads, compiled) for part in chunks(kin.places, seeds, fitting)], (
+    costs = None
+    if together > WORTH_MEASURING * trial.preparing:
+        with using(threads):
+            costs = costs_of(some, asked.problems[own[0].problem], asked.seed, trial, compiled)
+    return [PlannedPopulation(part, threads, compiled, costs) for part in chunks(kin.places, seeds, fitting)], (
         f"population: {told} train as one {how} program, about {together:.2g} s against {alone:.2g} s one after another"
     )
 
@@ -158,7 +159,7 @@ def _fitting(members: Sequence[Member], seeds: int, asked: Asked) -> list[Member
     each = _COPIES * sum(x.nbytes for x in (*model.parameters(), *model.buffers()))
     settings = len(members) // seeds
     stride = -(-settings // max(1, int(_free() / each) // seeds))
-    return [member for start in range(0, settings, stride) for member in members[start * seeds : (start + 1) * seeds]]
+    return strided(members, seeds, stride)
 
 
 def _free() -> float:

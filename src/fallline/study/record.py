@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
@@ -45,7 +46,7 @@ class Record:
     def __getitem__(self, name: str) -> Any:
         return self.description[name]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The digest of the description: the member's name in the store."""
         return key(self.description)

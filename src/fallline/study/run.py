@@ -9,7 +9,7 @@ from fallline.errors import InputError
 from fallline.study.checkpoints import Checkpoints
 from fallline.study.differences import differences
 from fallline.study.environment import changes, moved
-from fallline.study.plan import Plan
+from fallline.study.plan import Plan, PlannedPopulation
 from fallline.study.planning import RUNNERS
 from fallline.study.record import Record, describe, key
 from fallline.study.specification import Specification
@@ -38,7 +38,9 @@ def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> lis
             for runner, work in works:
                 with closing(RUNNERS[runner](work)) as ended:
                     for cohort in ended:
-                        _keep(store, study, work, cohort, records)
+                        if work.planned is not None:
+                            plan = plan.compacted(work.planned, work.compaction)
+                        _keep(store, study, work, plan, cohort, records)
         except BaseException as error:
             error.add_note(
                 f"{len(records)} of {len(study.members)} members have ended and are kept. To go on, code and data "
@@ -58,12 +60,12 @@ def _works(
     def missing(member: Member) -> bool:
         return key(describe(member)) not in records
 
-    def work(cohorts: Sequence[Sequence[Member]], threads: int, compiled: bool = False) -> Work:
+    def work(cohorts: Sequence[Sequence[Member]], threads: int, planned: PlannedPopulation | None = None) -> Work:
         seed = study.specification.seed
-        return Work(study.problems, study.budget, seed, cohorts, threads, checkpoints, watcher, compiled)
+        return Work(study.problems, study.budget, seed, cohorts, threads, checkpoints, watcher, planned)
 
     works = [
-        ("population", work([members], planned.threads, planned.compiled))
+        ("population", work([members], planned.threads, planned))
         for planned in plan.populations
         if any(map(missing, members := [study.members[place] for place in planned.members]))
     ]
@@ -77,14 +79,16 @@ def _checkpoints(study: Study, store: Store, plan: Plan) -> Checkpoints:
     return Checkpoints.of_study(store.folder, study.specification.digest, plan.to_json(), study.environment)
 
 
-def _keep(store: Store, study: Study, work: Work, cohort: Sequence[Trained], records: dict[str, Record]) -> None:
+def _keep(
+    store: Store, study: Study, work: Work, plan: Plan, cohort: Sequence[Trained], records: dict[str, Record]
+) -> None:
     """Write down a cohort that has ended: its members are all in the store, or its checkpoint is still there."""
     ended = [Record.of(trained) for trained in cohort]
     worse = beaten([*records.values(), *ended], study.specification.seeds)
     for record, trained in zip(ended, cohort, strict=True):
         if record.key not in worse:
             save_weights(store.folder, record.key, trained.weights)
-    store.add(*ended)
+    store.add(*ended, plan=plan.to_json() if work.compaction else None)
     members = [trained.member for trained in cohort]
     work.checkpoints.of(members, work.watcher.say).remove()
     records.update((record.key, record) for record in ended)

@@ -113,9 +113,13 @@ class Store:
         row = rows[0] if rows else None
         return None if row is None else (row[0], json.loads(row[1]), json.loads(row[2]))
 
-    def add(self, *records: Record) -> None:
-        """Write down members that have ended, with all their curves, as one transaction."""
+    def add(self, *records: Record, plan: dict[str, Any] | None = None) -> None:
+        """Write down members that have ended, with all their curves, as one transaction; and the plan, where what
+        became of it is to be kept.
+        """
         with self._transaction():
+            if plan is not None:
+                self._connection.execute("UPDATE study SET plan = ?", (json.dumps(plan),))
             for record in records:
                 self._insert(record)
 

@@ -273,6 +273,7 @@ def _rehearse(members: Sequence[Member], problems: Mapping[str, Prepared], seed:
     Returns the digests of each problem's initial models.
     """
     stages: dict[str, tuple[nn.Module, Any]] = {}
+    spare: dict[str, nn.Module] = {}
     stepped, made = set(), set()
     digests: dict[str, list[str]] = {}
     for member in members:
@@ -280,6 +281,7 @@ def _rehearse(members: Sequence[Member], problems: Mapping[str, Prepared], seed:
         problem = problems[member.problem]
         if stage not in stages:
             stages[stage] = rehearse(problem, seed, member.factors, member.batch_size)
+            spare[stage] = copy.deepcopy(stages[stage][0])
             initial = digest(Kept([stages[stage][0].state_dict()]))
             digests[member.problem] = [*digests.get(member.problem, []), initial]
             if member.diagnostics == "all":
@@ -288,7 +290,7 @@ def _rehearse(members: Sequence[Member], problems: Mapping[str, Prepared], seed:
         setting = canonical([member.problem, member.factors, member.optimizer, member.hyperparameters])
         if setting not in made:
             made.add(setting)
-            member.make_optimizer(copy.deepcopy(model))
+            member.make_optimizer(spare[stage])
         if (stage, member.optimizer) not in stepped:
             stepped.add((stage, member.optimizer))
             _one_step(member, problem, copy.deepcopy(model), batch)

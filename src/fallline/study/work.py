@@ -1,10 +1,11 @@
 """What a runner is given to do, and what a runner is."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fallline.problems import Prepared
 from fallline.study.checkpoints import Checkpoints
+from fallline.study.plan import PlannedPopulation
 from fallline.study.watcher import Watcher
 from fallline.training import Budget, Member, Trained
 
@@ -22,8 +23,10 @@ class Work:
     threads: int
     checkpoints: Checkpoints
     watcher: Watcher
-    compiled: bool = False
-    """Whether the steps of populations are compiled."""
+    planned: PlannedPopulation | None = None
+    """How the cohort of a population is trained."""
+    compaction: list[tuple[int, int]] = field(default_factory=list)
+    """Where a population tells at which steps members left, and how many stayed."""
 
     def ticks(self, cohort: Sequence[Member]) -> Callable[[int], None]:
         """What is called with the number of updates that each member of a cohort has had; the watcher is told."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 QUANTITY = "validation_loss"
 
@@ -14,8 +14,6 @@ class Stateful(Protocol):
     """A model, or what has tensors by name as one has."""
 
     def state_dict(self) -> dict[str, Any]: ...
-
-    def load_state_dict(self, state: Mapping[str, Any], /) -> Any: ...
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]: ...
 
@@ -41,7 +39,7 @@ class EarlyStopping:
             return None
         return f"the validation loss of step {self.step}, {self.loss:.4g}, was not undercut in {step - self.step} steps"
 
-    def restore(self, model: Stateful) -> int:
+    def restore(self, model: nn.Module) -> int:
         """Put the best weights back; their step."""
         own = model.state_dict().keys()
         model.load_state_dict({name: self.best[name] for name in own})
