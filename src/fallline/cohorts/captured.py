@@ -13,9 +13,10 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 from fallline.cohorts.draws import Draws
 from fallline.cohorts.memory import most_bytes
+from fallline.cohorts.numbers import set_apart
 from fallline.cohorts.outside import nothing_outside
 from fallline.cohorts.program import Program, Tensors, Wanted
-from fallline.executors.kernels import Backend
+from fallline.executors.kernels import Backend, uncompiled
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,16 @@ class Captured:
         self.preparing = 0.0
         """Seconds that captures and compilations took."""
 
-    def step(self, given: Tensors, number: int) -> Tensor:
-        """Make the step with this number; the losses before it, (settings, seeds)."""
-        batch = tree_leaves(given.batch)
+    def step(self, given: Tensors, batch: Sequence[Tensor], number: int) -> Tensor:
+        """Make the step with this number on the leaves of the batch; the losses before it, (settings, seeds)."""
         form = self._form(given, batch, number)
-        given.uniform = {call: self._draws.uniform(call, shape, number) for call, shape in form.wanted.uniform.items()}
-        given.noise = {key: self._draws.noise(noise, number) for key, noise in form.wanted.noise.items()}
         if self._lasting is None:
             self._lasting = tree_leaves(given.lasting())
-        drawn = tree_leaves([given.uniform, given.noise]) if given.uniform or given.noise else []
-        with torch.no_grad():
-            return form.run(*self._lasting, *batch, *drawn)
+        if not (form.wanted.uniform or form.wanted.noise):
+            return form.run(*self._lasting, *batch)
+        given.uniform = {call: self._draws.uniform(call, shape, number) for call, shape in form.wanted.uniform.items()}
+        given.noise = {key: self._draws.noise(noise, number) for key, noise in form.wanted.noise.items()}
+        return form.run(*self._lasting, *batch, *tree_leaves([given.uniform, given.noise]))
 
     def _form(self, given: Tensors, batch: Sequence[Tensor], number: int) -> Form:
         shapes = tuple(x.shape for x in batch)
@@ -82,9 +82,21 @@ class Captured:
             given.noise = {key: self._draws.noise(noise, number) for key, noise in wanted.noise.items()}
             graph = _graph(self.program, given, due, None)
         self.most_bytes = max(self.most_bytes, most_bytes(graph))
-        examples = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
-        run = self._backend(graph, examples, True) if first_shape else graph
+        run = self._made_callable(graph, given) if first_shape and self._backend is not uncompiled else graph
         return Form(asked, wanted, _first(run))
+
+    def _made_callable(self, graph: GraphModule, given: Tensors) -> Callable[..., Any]:
+        before = len(tree_leaves([given.weights, given.still, given.state]))
+        numbers = range(before, before + len(tree_leaves([given.values, given.t])))
+        parts = set_apart(graph, numbers)
+        for name, part in list(parts.named_children()):
+            assert isinstance(part, GraphModule)
+            examples = [node.meta["val"] for node in part.graph.nodes if node.op == "placeholder"]
+            # What is called in its place is no module.
+            delattr(parts, name)
+            setattr(parts, name, self._backend(part, examples, True))
+        run: Callable[..., Any] = parts.forward
+        return run
 
 
 def _graph(program: Program, given: Tensors, due: Callable[..., bool], wanted: Wanted | None) -> GraphModule:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+LARGE = 1 << 15
+"""From how many elements on a parameter lies by itself."""
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -18,8 +21,9 @@ class Slot:
 
 
 class Layout:
-    """Parameters of one type and one kind share a bucket, in the model's order, so that a formula which acts on
-    elements sees them as one tensor. Leading axes (settings, seeds) stand before the elements everywhere.
+    """Small parameters of one type and one kind share a bucket, in the model's order, so that a formula which acts on
+    elements sees them as one tensor; large ones have one each, which spares a copy of their gradients. Leading axes
+    (settings, seeds) stand before the elements everywhere.
     """
 
     def __init__(self, parameters: Mapping[str, Tensor], kinds: Mapping[str, Hashable]) -> None:
@@ -27,7 +31,8 @@ class Layout:
         self.slots: dict[str, Slot] = {}
         self.sizes: list[int] = []
         for name, p in parameters.items():
-            bucket = numbers.setdefault((p.dtype, kinds[name]), len(numbers))
+            alone = name if p.numel() >= LARGE else None
+            bucket = numbers.setdefault((p.dtype, kinds[name], alone), len(numbers))
             self.sizes += [0] * (bucket == len(self.sizes))
             start = self.sizes[bucket]
             self.sizes[bucket] += p.numel()

@@ -111,17 +111,18 @@ class Population:
 
     def step(self, batch: Any, place: Place) -> None:
         """One update of all members, on a batch per seed which ends at a place in the data; nothing waits for the
-        device.
+        device. Call it under `torch.no_grad()`.
         """
         multipliers = self._rates.at(self.done)
         if multipliers is not None:
             self._scale(multipliers)
         self.place = place
         self.done += 1
-        self.samples += tree_leaves(batch)[0].shape[1]
+        leaves = tree_leaves(batch)
+        self.samples += leaves[0].shape[1]
         self.tensors.t.fill_(self.done)
         self.tensors.batch = batch
-        self.losses.append(self._captured.step(self.tensors, self.done))
+        self.losses.append(self._captured.step(self.tensors, leaves, self.done))
 
     def _scale(self, multipliers: Tensor) -> None:
         for place, groups, constants in zip(self.program.places, self.tensors.values, self._constants, strict=True):

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from fallline.cohorts.slices import Slice, slices_of
@@ -51,5 +52,6 @@ def _setting(member: Member) -> str:
 def _trained(model: nn.Module, objective: Objective, batch: Any) -> set[str]:
     """The parameters that a loss has a gradient for."""
     tried = copy.deepcopy(model)
-    objective.loss(tried, batch).backward()  # type: ignore[no-untyped-call]
+    with torch.enable_grad():
+        objective.loss(tried, batch).backward()  # type: ignore[no-untyped-call]
     return {name for name, p in tried.named_parameters() if p.grad is not None}

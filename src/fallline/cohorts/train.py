@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 from itertools import islice
 
+import torch
+
 from fallline.cohorts.allocator import keep_memory
 from fallline.cohorts.denormals import flushed
 from fallline.cohorts.one import One
@@ -53,6 +55,7 @@ def train_population(
     return sorted((_trained(one) for one in population.ones), key=lambda trained: order[id(trained.member)])
 
 
+@torch.no_grad()
 def _advance(
     population: Population, budget: Budget, seed: int, per_epoch: int, tick: Tick, kept: CohortCheckpoint | None
 ) -> None:

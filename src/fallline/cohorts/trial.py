@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+import torch
+
 from fallline.cohorts.denormals import flushed
 from fallline.cohorts.population import Population
 from fallline.cohorts.reasons import CannotMap, told
@@ -30,7 +32,7 @@ class Trial:
 def tried(members: Sequence[Member], problem: Prepared, seed: int) -> Trial:
     """Take a few steps of members as a population, which is then thrown away. Raises CannotMap with the reason."""
     try:
-        with forked(problem.device), flushed():
+        with forked(problem.device), flushed(), torch.no_grad():
             population = Population(members, problem, seed, 1000, None, uncompiled)
             population.evaluate()
             coming = batches_of_seeds(problem, population.first_row, seed, Place())
