@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fallline.study.file import read_study_file
 from tests.commands import shortened
 
 ROOT = Path(__file__).parents[1]
@@ -74,3 +75,9 @@ def test_the_chinese_page_has_the_same_code_and_outputs(page):
 def test_links_within_the_repository_lead_somewhere(page):
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_study_file_that_is_shown_is_one(tmp_path):
+    (shown,) = re.findall(r"^```toml\n(.*?)^```$", (ROOT / "docs" / "study-files.md").read_text(), re.M | re.S)
+    (tmp_path / "study.toml").write_text(shown)
+    assert [entry.label for entry in read_study_file(tmp_path / "study.toml")["optimizers"]] == [None, "heavy ball"]

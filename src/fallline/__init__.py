@@ -17,6 +17,7 @@ _HOMES = {
     "fit": "fallline.fitted",
     "Fitted": "fallline.fitted",
     "results": "fallline.api",
+    "merged": "fallline.api",
     "lr_find": "fallline.api",
     "Results": "fallline.api",
     "log": "fallline.study",

@@ -9,6 +9,7 @@ from fallline.api import Results as Results
 from fallline.api import compare as compare
 from fallline.api import compare_file as compare_file
 from fallline.api import lr_find as lr_find
+from fallline.api import merged as merged
 from fallline.api import plan as plan
 from fallline.api import results as results
 from fallline.api import resume as resume

@@ -15,6 +15,7 @@ from fallline.fitted import Fitted, resume_fit
 from fallline.fitting import is_fit
 from fallline.problems import Problem, initial_model
 from fallline.report import default_watcher, figures, page, tables
+from fallline.report.export import export
 from fallline.study import (
     Contender,
     Row,
@@ -35,6 +36,7 @@ from fallline.study.defaults import CLASSICAL, default_epochs
 from fallline.study.entries import OptimizerEntry
 from fallline.study.file import read_study_file
 from fallline.study.folders import new_folder
+from fallline.study.merging import merge
 from fallline.study.plan import Plan
 from fallline.study.unused import refuse_unused_penalise, refuse_unused_rates, refuse_unused_values
 from fallline.study.weights import load_weights
@@ -69,6 +71,13 @@ class Results(StudyResults):
     def report(self, path: str | Path | None = None) -> Path:
         """Write the report: one HTML file that opens without a network; `report.html` in the store by default."""
         return page.write(self, place("path", path) or self.folder / "report.html")
+
+    def export(self, folder: str | Path | None = None, *, overwrite: bool = False) -> list[Path]:
+        """Write members and curves as CSV and the study file into a folder, `export` in the store by default.
+
+        Files that are there already are an InputError, or replaced with `overwrite`.
+        """
+        return export(self, place("folder", folder) or self.folder / "export", overwrite)
 
     def next_command(self) -> str | None:
         """A command that looks closer: the best two optimizers around their best rates, with more seeds."""
@@ -339,6 +348,19 @@ def results(folder: str | Path) -> Results:
     """The results in a study's folder, finished or not."""
     stored = read_results(place("folder", folder, none=False))
     return Results(stored.specification, stored.environment, stored.plan, stored.records, stored.folder)
+
+
+def merged(folders: Sequence[str | Path]) -> Results:
+    """The results of several studies as those of one, for its table, pictures and report; nothing is trained.
+
+    They may differ in optimizers, factors, schedules and batch sizes. Raises InputError where anything else differs,
+    data, metrics and initial weights included, for then what is compared had no equal chances. The folder of the result
+    is that of the first; trained models are had from the studies themselves.
+    """
+    found = [results(folder) for folder in _several(folders)]
+    if repeated := [one.folder for i, one in enumerate(found) if one.folder in {two.folder for two in found[:i]}]:
+        raise InputError(f"{repeated[0]} is named twice.")
+    return Results(**vars(merge(found, found[0].folder)))
 
 
 @dataclass(frozen=True)

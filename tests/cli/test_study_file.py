@@ -4,6 +4,7 @@ import pytest
 
 from tests.cli.test_cli import fallline
 
+FILES = ("members.csv", "curves.csv", "study.toml")
 GOOD = """
 problems = ["cubic"]
 epochs = 1
@@ -45,3 +46,32 @@ def test_what_a_study_file_says_is_not_given_beside_it(tmp_path, beside):
     assert "--study says all that is compared, so " in run.stderr
     assert "PROBLEM" in run.stderr if "digits" in beside else beside[0] in run.stderr or "--optimizer" in run.stderr
     assert "Beside it stand --store, --runner, --threads, --data-dir, --explain, --quiet, --json." in run.stderr
+
+
+def test_a_study_is_exported_run_again_from_its_file_and_reported_with_another(tmp_path):
+    (tmp_path / "study.toml").write_text(GOOD)
+    how = ["--runner", "loop", "--threads", 1, "--quiet"]
+    assert fallline("compare", "--study", "study.toml", "--store", "a", *how, cwd=tmp_path).returncode == 0
+    run = fallline("export", "a", cwd=tmp_path)
+    assert run.stdout.splitlines() == [*(f"a/export/{name}" for name in FILES), "2 members."]
+    again = fallline("export", "a", cwd=tmp_path)
+    assert (again.returncode, "--overwrite" in again.stderr) == (2, True)
+    assert fallline("export", "a", "--overwrite", cwd=tmp_path).returncode == 0
+    assert fallline("export", "a", "--out", "elsewhere", cwd=tmp_path).returncode == 0
+    words = ["compare", "--study", "a/export/study.toml", "--store", "a", *how]
+    assert fallline(*words, cwd=tmp_path).returncode == 0
+    other = ["compare", "cubic", "-o", "adam:lr=0.01", "--epochs", 1, "--seeds", 1, "--store", "b", *how]
+    assert fallline(*other, cwd=tmp_path).returncode == 0
+    merged = fallline("report", "a", "b", cwd=tmp_path)
+    assert merged.returncode == 0, merged.stderr
+    assert "runs/cubic-merged-0001/report.html" in merged.stdout
+    assert "Unequal trials: 2 for sgd; 1 for adam" in merged.stdout
+    assert {p.name for p in (tmp_path / "runs/cubic-merged-0001").iterdir()} == {
+        "report.html", "curves.png", "sensitivity.png",
+    }  # fmt: skip
+    document = json.loads(fallline("report", "a", "b", "--json", cwd=tmp_path).stdout)
+    assert len(document["members"]) == 3
+    assert fallline("report", "a", "b", "--out", "a", cwd=tmp_path).returncode == 2
+    assert "runs/cubic-merged-0002" not in "".join(map(str, (tmp_path / "runs").iterdir()))
+    assert fallline("report", "a", "--out", "shown", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "shown" / "report.html").is_file()

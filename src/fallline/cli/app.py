@@ -5,6 +5,7 @@ import typer
 from fallline.cli.check import check
 from fallline.cli.compare import compare
 from fallline.cli.doctor import doctor
+from fallline.cli.export import export
 from fallline.cli.gallery import gallery
 from fallline.cli.guard import guarded
 from fallline.cli.listing import problems
@@ -26,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (compare, train, trace, lr_find, gallery, check, resume, report, optimizers, problems, doctor):
+for command in (compare, train, trace, lr_find, gallery, check, resume, report, export, optimizers, problems, doctor):
     app.command(cls=Once)(guarded(command))
 
 

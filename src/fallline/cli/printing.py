@@ -2,11 +2,15 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fallline.api import Results
     from fallline.study.plan import Plan
+
+
+STORE = "study.sqlite"
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -15,22 +19,27 @@ def print_json(document: dict[str, Any]) -> None:
     sys.stdout.write("\n")
 
 
-def show(results: "Results") -> None:
-    """The table, the report and pictures, and what to do next."""
+def show(results: "Results", folder: Path | None = None) -> None:
+    """The table, the report and pictures in a folder (by default the study's), and what to do next."""
     from fallline.report import figures, inside
 
+    folder = folder or results.folder
+    folder.mkdir(parents=True, exist_ok=True)
     results.table()
-    figures.save_curves(results, results.folder / "curves.png")
-    figures.save_sensitivity(results, results.folder / "sensitivity.png")
+    figures.save_curves(results, folder / "curves.png")
+    figures.save_sensitivity(results, folder / "sensitivity.png")
     pictures = "curves.png, sensitivity.png"
     if inside.diagnosed(results):
-        inside.save_layers(results, results.folder / "layers.png")
+        inside.save_layers(results, folder / "layers.png")
         pictures += ", layers.png"
         print("\nInside:", *inside.inside_notes(results, results.ranking), sep="\n- ")
-    page = results.report()
+    page = results.report(folder / "report.html")
     print()
     print(f"Report:  {page}")
-    print(f"Store:   {results.folder} ({pictures}, study.sqlite, weights/)")
+    if (folder / STORE).is_file():
+        print(f"Store:   {folder} ({pictures}, {STORE}, weights/)")
+    else:
+        print(f"Beside:  {pictures}")
     if advice := results.next_command():
         print(f"Next:    {advice}")
 
