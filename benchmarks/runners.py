@@ -1,7 +1,7 @@
 """Whether every runner trains as the loop does: `python benchmarks/runners.py`.
 
 Studies of four kinds of networks on digits (MLP, BatchNorm, dropout, a small convolution), in float64, with rates from
-1e-4 to 1 of SGD, momentum and Adam, trained by the loop, by the loop from initial weights moved by one unit in the
+1e-3 to 10 of SGD, momentum and Adam, trained by the loop, by the loop from initial weights moved by one unit in the
 last place, and by the other runners. Members whose curves the move changes by less than 1e-9 are stable, and every
 number of their curves is compared; the others are chaotic and compared by how they ended. Prints a table and writes it
 to benchmarks/results/runners.json. `--quick` takes three rates and one epoch and writes nothing.
@@ -63,8 +63,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few members and steps; nothing is written")
     options = parser.parse_args()
     torch.set_default_dtype(torch.float64)
-    given: dict[str, Any] = {"epochs": 1 if options.quick else 5, "seeds": 1 if options.quick else 2}
-    given |= {"lrs": [1e-3, 1e-1, 1.0] if options.quick else fl.log(1e-4, 1, 9), "progress": False}
+    given: dict[str, Any] = {"epochs": 1 if options.quick else 15, "seeds": 1 if options.quick else 2}
+    given |= {"lrs": [1e-3, 1e-1, 1.0] if options.quick else fl.log(1e-3, 10, 9), "progress": False}
     rows = []
     head = ("members", "stable", "largest difference", "chaotic", "equal endings", "seconds")
     print(f"{'network':12}{'runner':12}" + "".join(f"{name:>20}" for name in head))
