@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fallline.keys import numpy_stream
+from fallline.keys import key, numpy_stream
 from fallline.statistics.sample import Numbers
 
 
@@ -12,13 +12,14 @@ def points(search: str, dimensions: int, count: int, seed: int, label: str, repe
     They are keyed by the study's seed, the optimizer's label and the repeat, so that every optimizer and every repeat
     searches independently. More points begin with the same ones.
     """
-    stream = numpy_stream(seed, f"search of {label}", repeat)
+    purpose = f"search of {label}"
     if search == "random":
-        return stream.random((count, dimensions))
+        return numpy_stream(seed, purpose, repeat).random((count, dimensions))
     # scipy.stats takes a while to import, which studies that try grids need not wait for.
     from scipy.stats import qmc
 
     kinds: dict[str, Any] = {"sobol": qmc.Sobol, "halton": qmc.Halton}
     # Sobol's points are balanced in powers of two.
-    found: Numbers = kinds[search](dimensions, scramble=True, seed=stream).random(1 << (count - 1).bit_length())
+    balanced = 1 << (count - 1).bit_length()
+    found: Numbers = kinds[search](dimensions, scramble=True, seed=key(seed, purpose, repeat)).random(balanced)
     return found

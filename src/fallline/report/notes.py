@@ -20,7 +20,7 @@ def unfinished_note(results: StudyResults) -> str | None:
 
 def planned_members(results: StudyResults) -> int:
     """How many members the study will have."""
-    return int(results.plan.get("members", len(results.records)))
+    return results.planned
 
 
 def ranking_notes(results: StudyResults, rows: list[Row]) -> list[str]:
