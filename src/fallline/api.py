@@ -157,13 +157,13 @@ def compare(
     progress: bool | Watcher = True,
     command: str | None = None,
 ) -> Results:
-    """Tune every optimizer with as many trials, train what was chosen again on fresh seeds, and judge all pairs by these.
+    """Tune every optimizer with as many trials, train what was chosen again on fresh seeds, and judge all by these runs.
 
     Trainings with the same seed begin with the same weights and see the same batches. First every setting of every
     optimizer is trained on `seeds` seeds; the least median validation loss chooses. Then what was chosen is trained
-    again on `final_seeds` seeds that chose nothing, and these alone are reported and judged. With `protocol="sweep"` the
-    first is all: a table of what was tried, without a verdict. `search` is how values are tried: a "grid", each range
-    being cut into `trials` values (7 by default), or "random" on a logarithmic scale, "sobol" or "halton", each
+    again on `final_seeds` seeds that chose nothing, and these alone are reported and judged. With `protocol="sweep"`
+    the first is all: a table of what was tried, without a verdict. `search` is how values are tried: a "grid", each
+    range being cut into `trials` values (7 by default), or "random" on a logarithmic scale, "sobol" or "halton", each
     optimizer with `trials` settings. With `extra_trials`, where an optimizer did best at an edge of what was tried,
     every optimizer gets so many trials more. `tuning_repeats` repeats search and reruns as a whole, each time on other
     seeds: the verdict then holds for the optimizers with their tuning, and not as tuned once.

@@ -10,8 +10,9 @@ from fallline.phrases import counted, listed
 class Terms:
     """The metric in words, which way is better, the trials of each optimizer's search, and whether it was repeated.
 
-    `trials` is None where nothing was tuned, and by name where not all optimizers had the same. With `search_repeated` every result is that of a search of its own, so the
-    verdict is about optimizers *with* their tuning; otherwise it holds as tuned here, and says so.
+    `trials` is None where nothing was tuned, and by name where not all optimizers had the same. With `search_repeated`
+    every result is that of a search of its own, so the verdict is about optimizers *with* their tuning; otherwise it
+    holds as tuned here, and says so.
     """
 
     metric: str = "loss"

@@ -12,7 +12,7 @@ import torch
 from fallline import rules
 from fallline.errors import InputError, shown
 from fallline.imports import absolute, load_object
-from fallline.protocol import TRIALS, Search, trial_settings
+from fallline.protocol import TRIALS, Search, Space, trial_settings
 from fallline.rules import LogRange, Rule
 from fallline.rules.kinds import Kind
 from fallline.study.space import SearchSpace, checked
@@ -50,7 +50,7 @@ class Contender:
 
     def searched(self, search: Search, trials: int = TRIALS, seed: int = 0, repeat: int = 0) -> list[dict[str, Any]]:
         """The settings that a search tries, with the hyperparameters that are not tried at their own value."""
-        space = self.grid if search == "grid" else {**self.grid, **self.ranges}
+        space: Space = self.grid if search == "grid" else {**self.grid, **self.ranges}
         found = trial_settings(space, search, trials, seed, self.label, repeat)
         return [{**self._fixed, **setting} for setting in found]
 
@@ -128,7 +128,9 @@ def contender(
         space.take_ranges(_search(algorithm))
     space.take_values({key: values for key, values in wanted.items() if key in kinds})
     space.take_text(settings)
-    return Contender(label, algorithm, space.grid, absolute(name) if name is not None else reference(found), own, space.ranges)
+    return Contender(
+        label, algorithm, space.grid, absolute(name) if name is not None else reference(found), own, space.ranges
+    )
 
 
 def single_rule(text: str) -> tuple[Rule, str]:

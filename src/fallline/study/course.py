@@ -5,8 +5,8 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fallline.protocol import Contestant, Training, conduct
 from fallline.problems import Prepared
+from fallline.protocol import Contestant, Training, conduct
 from fallline.schedules import Schedule, schedule
 from fallline.study.conditions import group_rule
 from fallline.study.contenders import Contender
@@ -93,7 +93,5 @@ def _conditions(spec: Specification, problems: Mapping[str, Prepared]) -> Iterat
 
 
 def _contestant(spec: Specification, contender: Contender) -> Contestant:
-    settings = [
-        contender.searched(spec.search, spec.trials, spec.seed, repeat) for repeat in range(spec.runs.repeats)
-    ]
+    settings = [contender.searched(spec.search, spec.trials, spec.seed, repeat) for repeat in range(spec.runs.repeats)]
     return Contestant(contender.label, settings, contender.legal)

@@ -31,9 +31,9 @@ class Row:
     """One optimizer on one problem, at the values that did best on validation data.
 
     `selection` are the runs that chose the values, `winners` those that are reported: the reruns of these values on
-    seeds that chose nothing. In a sweep, and as long as a study has not come to its reruns (`rerun` is False), both are
-    the same. `intervals` has the final value of every quantity, and `test_gap`, the loss on test data less that on training data
-    (`validation_gap` where there are no test data).
+    seeds that chose nothing. In a sweep, and as long as a study has not come to its reruns (`rerun` is False), both
+    are the same. `intervals` has the final value of every quantity, and `test_gap`, the loss on test data less that on
+    training data (`validation_gap` where there are no test data).
     """
 
     problem: str
@@ -163,4 +163,3 @@ def _steps_to(target: Target, winners: Sequence[Record]) -> StepsToTarget | None
     steps = [first_reached(run.curve, target.quantity, target.at_least, target.value) for run in winners]
     median = median_interval([math.inf if step is None else step for step in steps]).median
     return StepsToTarget(str(target), median, sum(step is not None for step in steps), len(winners))
-

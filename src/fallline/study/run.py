@@ -72,9 +72,7 @@ class _Running:
 
     def _checkpoints(self, plan: Plan) -> Checkpoints:
         study = self.study
-        return Checkpoints.of_study(
-            self.store.folder, study.specification.digest, plan.to_json(), study.environment
-        )
+        return Checkpoints.of_study(self.store.folder, study.specification.digest, plan.to_json(), study.environment)
 
     def _tell(self) -> None:
         length = {(name, size): steps for name, size, steps in self.plan.lengths}

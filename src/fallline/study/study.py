@@ -24,8 +24,8 @@ from fallline.study.conditions import (
     refuse_waiting_for_nothing,
     spelled_rule,
 )
-from fallline.study.course import StageOfMembers, course, reruns_ahead
 from fallline.study.contenders import BUILT_IN, Contender, contender, distinguished, others_of, resolve, wrappers_of
+from fallline.study.course import StageOfMembers, course, reruns_ahead
 from fallline.study.defaults import DEFAULT_BATCH_SIZE, default_batch_size
 from fallline.study.environment import environment
 from fallline.study.known_plans import known_or_made

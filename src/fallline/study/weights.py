@@ -1,4 +1,4 @@
-"""Final weights in a study's folder: those of each optimizer's reruns are kept, in a sweep those of its best setting."""
+"""Final weights in a study's folder: those of reruns are kept, in a sweep those of each optimizer's best setting."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ def load_weights(folder: Path, key: str) -> dict[str, Tensor]:
     path = _path(folder, key)
     if not path.is_file():
         raise InputError(
-            f"The weights {path} are not there; only those of reruns are kept, and in a sweep those of the best settings."
+            f"The weights {path} are not there: those of reruns are kept, and in a sweep those of the best settings."
         )
     return safetensors.torch.load_file(path)
 
