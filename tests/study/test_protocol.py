@@ -242,3 +242,34 @@ def test_reruns_of_six_optimizers_are_one_population(tmp_path):
     (later,) = results.plan["later"]
     assert [len(own["members"]) for own in later["populations"]] == [60]
     assert len(results.reruns) == 60
+
+
+def test_a_repeated_search_counts_in_repeats(tmp_path):
+    results = full(tmp_path, lrs=None, search="random", trials=3, seeds=1, tuning_repeats=6, final_seeds=3)
+    assert results.planned == len(results.records) == 2 * 6 * (3 + 3)
+    (judged,) = results.verdicts
+    assert judged.verdict.seeds == 6
+    assert judged.verdict.terms == Terms("validation loss", trials=3, search_repeated=True)
+    for row in results.ranking:
+        assert [sorted(run["seed"] for run in runs) for runs in row.repeats] == [
+            [4 * repeat + 1 + i for i in range(3)] for repeat in range(6)
+        ]
+        finals = [sorted(run.final("validation_loss") for run in runs)[1] for runs in row.repeats]
+        assert row.results("validation_loss") == finals
+        assert row.score == (sorted(finals)[2] + sorted(finals)[3]) / 2
+        best = min(results.searched, key=lambda r: (r["optimizer"] != row.optimizer, r.final("validation_loss")))
+        assert row.hyperparameters == best["hyperparameters"]
+    searched = {r["seed"]: [] for r in results.searched}
+    for record in results.searched:
+        searched[record["seed"]].append(record["hyperparameters"]["lr"])
+    assert len({tuple(values) for values in searched.values()}) == 6
+
+
+def test_a_special_case_that_beats_the_general_one_says_that_it_is_under_tuned(tmp_path, capsys):
+    results = full(tmp_path, ["sgd:lr=0.3", "momentum:lr=1e-4", "adam:lr=0.1"], lrs=None, final_seeds=8)
+    (judged,) = results.verdicts
+    assert judged.under_tuned == (("sgd", "momentum"),)
+    assert judged.to_json()["under_tuned"] == [{"special_case": "sgd", "general": "momentum"}]
+    results.table()
+    out = " ".join(capsys.readouterr().out.split())
+    assert "momentum becomes sgd at some of its values, and sgd did better: momentum is under-tuned here." in out
