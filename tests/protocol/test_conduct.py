@@ -32,7 +32,10 @@ def test_the_best_of_the_search_is_trained_again_on_fresh_seeds():
     (search, reruns), found = follow([field], Seeds(2, 3), bowl(0.2))
     assert (search.name, reruns.name) == ("search", "reruns")
     assert told(search) == [
-        (place, lr, seed, "search") for place, own in enumerate([(0.1, 1), (0.01, 0.1)]) for lr in own for seed in (0, 1)
+        (place, lr, seed, "search")
+        for place, own in enumerate([(0.1, 1), (0.01, 0.1)])
+        for lr in own
+        for seed in (0, 1)
     ]
     assert told(reruns) == [(place, 0.1, seed, "final") for place in (0, 1) for seed in (2, 3, 4)]
     results = tuple(math.log10(2) + 0.01 * seed for seed in (2, 3, 4))
@@ -61,7 +64,10 @@ def test_every_repeat_searches_its_own_settings_on_its_own_seeds():
     field = [Contestant("sgd", [rates(0.1, 1), rates(0.3, 5)])]
     (search, reruns), found = follow([field], Seeds(2, 3, repeats=2), bowl(1))
     assert told(search) == [
-        (0, lr, seed, "search") for own, seeds in (((0.1, 1), (0, 1)), ((0.3, 5), (5, 6))) for lr in own for seed in seeds
+        (0, lr, seed, "search")
+        for own, seeds in (((0.1, 1), (0, 1)), ((0.3, 5), (5, 6)))
+        for lr in own
+        for seed in seeds
     ]
     assert told(reruns) == [(0, lr, s, "final") for lr, seeds in ((1, (2, 3, 4)), (0.3, (7, 8, 9))) for s in seeds]
     assert [(rerun.repeat, rerun.setting["lr"]) for rerun in found] == [(0, 1.0), (1, 0.3)]

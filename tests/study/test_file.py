@@ -155,6 +155,7 @@ def test_a_file_gives_the_study_of_the_same_arguments(tmp_path):
     path.write_text(
         """
         problems = "cubic"
+        protocol = "sweep"
         lrs = "0.01:0.1:2"
         epochs = 1
         seeds = 2

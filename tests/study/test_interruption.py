@@ -90,7 +90,19 @@ def problem():
 def test_signals_lose_nothing(tmp_path, sent):
     script = tmp_path / "mine.py"
     script.write_text(SCRIPT)
-    words = [f"{script}:problem", "-o", "sgd:lr=0.01|0.1", "-o", "adam:lr=0.01|0.1", "--epochs", "40", "--seeds", "2"]
+    words = [
+        f"{script}:problem",
+        "--protocol",
+        "sweep",
+        "-o",
+        "sgd:lr=0.01|0.1",
+        "-o",
+        "adam:lr=0.01|0.1",
+        "--epochs",
+        "40",
+        "--seeds",
+        "2",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "fallline", "compare", *words, "--threads", "1", "--quiet", "--store", tmp_path / "cut"],
         stderr=subprocess.PIPE,

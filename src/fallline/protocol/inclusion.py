@@ -3,9 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 
 
-def under_tuned(
-    includes: Mapping[str, Collection[str]], better: Iterable[tuple[str, str]]
-) -> list[tuple[str, str]]:
+def under_tuned(includes: Mapping[str, Collection[str]], better: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """The pairs of one that is shown to be better and one that includes it.
 
     A search wide enough would have found the better one among the other's values (Choi et al., 2019,

@@ -188,7 +188,6 @@ def _gap(repeats: Sequence[Sequence[Record]]) -> dict[str, MedianInterval]:
     if split is None:
         return {}
 
-
     def gap(run: Record) -> float:
         return math.inf if run.diverged else run.final(f"{split}_loss") - run.final("train_loss")
 
