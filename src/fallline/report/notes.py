@@ -48,8 +48,8 @@ def selection_note(rows: list[Row]) -> str:
     if row.rerun and row.selection != row.winners:
         runs, reruns = counted(len(row.selection), "run"), counted(len(row.repeats[0]), "rerun")
         chose = (
-            f"Values: least median {quantity_text(row.selected_on)} of {runs} each. All that is reported, and the order: "
-            f"{reruns} of them on seeds that chose nothing"
+            f"Values: least median {quantity_text(row.selected_on)} of {runs} each. All that is reported, and the "
+            f"order: {reruns} of them on seeds that chose nothing"
             + (f", {len(row.repeats)} times; of each repeat the median" if len(row.repeats) > 1 else "")
         )
     elif row.rerun:
