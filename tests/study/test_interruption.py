@@ -77,12 +77,15 @@ def test_a_study_goes_on_with_the_threads_of_its_plan(tmp_path):
 
 
 SCRIPT = """
-import sys, torch, fallline as fl
+import os, time, torch, fallline as fl
 from torch import nn
+def loss(predicted, target):
+    time.sleep(float(os.environ.get("SECONDS_A_STEP", 0)))
+    return nn.functional.mse_loss(predicted, target)
 def problem():
     x = torch.linspace(-1, 1, 400)[:, None]
     model = lambda: nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.2), nn.Tanh(), nn.Linear(8, 1))
-    return fl.Problem(model=model, loss=nn.MSELoss(), train=(x, x**3), name="curve")
+    return fl.Problem(model=model, loss=loss, train=(x, x**3), name="curve")
 """
 
 
@@ -108,6 +111,7 @@ def test_signals_lose_nothing(tmp_path, sent):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, "SECONDS_A_STEP": "0.005"},
         preexec_fn=heed_interrupts,
     )
     weights = tmp_path / "cut" / "weights"
