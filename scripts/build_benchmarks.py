@@ -71,6 +71,15 @@ def compilation(document: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"{_machine(document)}."])
 
 
+def calibration(document: dict[str, Any]) -> str:
+    lines = [f"| {document['studies']:,} simulated studies | share |", "|---|---|"]
+    for name, row in document["found"].items():
+        level = f" (level {row['level']:.1%})" if "level" in row else ""
+        what = name if name.startswith(("coverage", "power")) else f"a difference claimed: {name}"
+        lines.append(f"| {what}{level} | {row['share']:.1%} [{row['low']:.1%}, {row['high']:.1%}] |")
+    return "\n".join(lines)
+
+
 def _machine(document: dict[str, Any]) -> str:
     of = document["machine"]
     threads = f", {of['threads']} threads" if "threads" in of else ""
@@ -94,6 +103,7 @@ def filled(page: str, document: dict[str, Any]) -> str:
         **{model: speed(document, model) for model in MODELS},
         **{f"step-{model}": steps(measured(f"step-{model}-cpu")) for model in ("large", "mlp", "conv160")},
         "compilation": compilation(measured("compilation")),
+        "calibration": calibration(measured("calibration")),
     }
     for name, text in parts.items():
         block = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)

@@ -37,3 +37,12 @@ def test_every_difference_has_a_reason_and_is_settled_where_settings_can(documen
     for name, row in document["rules"].items():
         assert row["difference"] < document["agree_below"] or row["reason"], name
         assert row.get("settled_difference", row["difference"]) < document["agree_below"], name
+
+
+def test_the_page_on_the_method_says_how_often_a_verdict_is_wrong():
+    found = json.loads((ROOT / "benchmarks" / "results" / "calibration.json").read_text())["found"]
+    page = " ".join((ROOT / "docs" / "method.md").read_text().split())
+    for name in ("search repeated 10 times", "one search", "one search, flat bowl", "one search, steep bowl"):
+        assert f"{100 * found[f'two copies, {name}']['share']:.1f} %" in page
+    assert all(row["low"] <= 0.05 for name, row in found.items() if "repeated" in name and "coverage" not in name)
+    assert all(row["low"] <= row["level"] <= row["high"] for row in found.values() if "level" in row)
