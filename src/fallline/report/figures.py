@@ -38,7 +38,7 @@ def save_curves(results: StudyResults, path: str | Path) -> Path:
         for panel, title, ax in zip(shown, titles, axes, strict=True):
             scale = [value for other in shown if _comparable(other, panel) for value in shown_values(other)]
             draw_curves(ax, panel, styles, title, scale, with_values=len(shown) == 1)
-        seeds = results.specification.seeds
+        seeds = max(len(row.winners) for panel in shown for row in panel.rows)
         gone = any(run.diverged for panel in shown for row in panel.rows for run in row.winners)
         headline(
             figure,
