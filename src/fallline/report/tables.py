@@ -221,8 +221,10 @@ def _print_verdicts(results: StudyResults, problem: str, console: Console) -> No
     if told := verdict_notes(results, problem):
         console.print()
         console.print(Text("Verdict:", style="bold"))
+        notes = Table.grid(padding=(0, 1, 0, 0))
         for note in told:
-            console.print(Text(note))
+            notes.add_row("-", Text(note))
+        console.print(notes)
 
 
 def _print_winner(results: StudyResults, winner: Row, console: Console) -> None:
