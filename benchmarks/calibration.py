@@ -1,4 +1,4 @@
-"""How often the whole protocol is wrong, simulated: `python benchmarks/calibration.py` (a few minutes on one core).
+"""How often the whole protocol is wrong, simulated: `python benchmarks/calibration.py` (five minutes on a busy core).
 
 Search, selection, further trials and reruns are those of `fallline.protocol`, which studies run; only the trainings are
 made up. A loss is a bowl over the logarithm of the learning rate, whose bottom is the optimizer's own, with what a seed

@@ -297,7 +297,14 @@ def plan(
     >>> plan("cubic", ["sgd", "adam"], epochs=1, seeds=1).reasons[0][:25]
     'one by one: 14 members on'
     """
-    return _study_of({"problem": problem, "optimizers": optimizers, **options}).plan
+    return study_of(problem, optimizers, **options).plan
+
+
+def study_of(
+    problem: str | Problem | Sequence[str | Problem], optimizers: Sequence[Any] = CLASSICAL, **options: Any
+) -> Study:
+    """The study of these arguments of `compare`, with everything checked and planned; nothing is trained."""
+    return _study_of({"problem": problem, "optimizers": optimizers, **options})
 
 
 def _study(

@@ -232,5 +232,10 @@ def test_explain_says_who_would_train_how_and_trains_nothing(tmp_path):
     assert "7 members: loop, 1 thread." in told.stdout
     assert "one after another" in told.stdout
     assert not list(tmp_path.iterdir())
+    full = fallline("compare", "cubic", "-o", "sgd", "--epochs", "1", "--extra-trials", "2", "--explain", cwd=tmp_path)
+    assert "31 members" in full.stdout
+    assert "Searched: sgd lr 0.001 to 10 in 7 steps (digest" in full.stdout
+    assert "Where one did best at an edge, each gets 2 more." in full.stdout
+    assert "trained again on 10 fresh seeds: 10 members" in full.stdout
     plan = fallline(*once, "--runner", "population", "--json", cwd=tmp_path)
     assert [len(own["members"]) for own in json.loads(plan.stdout)["plan"]["populations"]] == [7]

@@ -1,5 +1,9 @@
 """The full protocol in a study: who is trained when, on which seeds, and what is reported of it."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -273,3 +277,53 @@ def test_a_special_case_that_beats_the_general_one_says_that_it_is_under_tuned(t
     results.table()
     out = " ".join(capsys.readouterr().out.split())
     assert "momentum becomes sgd at some of its values, and sgd did better: momentum is under-tuned here." in out
+
+
+KILLED = """
+import os, signal, sys, fallline as fl
+from fallline.study.store import Store
+script, store, moment = sys.argv[1:]
+keep = Store.keep_plan
+def killed(self, plan):
+    if moment == "after":
+        keep(self, plan)
+    os.kill(os.getpid(), signal.SIGKILL)
+Store.keep_plan = killed
+fl.compare(f"{script}:problem", ["sgd", "adam"], lrs=[0.01, 0.1], epochs=2, seeds=2, final_seeds=2, threads=1,
+           progress=False, store=store)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGKILL")
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_study_killed_between_stages_goes_on_bit_for_bit(tmp_path, moment):
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import torch, fallline as fl\n"
+        "x = torch.linspace(-1, 1, 40)[:, None]\n"
+        "problem = fl.Problem(model=lambda: torch.nn.Linear(1, 1), loss=torch.nn.MSELoss(), train=(x, x))\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", KILLED, script, tmp_path / "cut", moment])
+    assert killed.returncode == -signal.SIGKILL
+    before = read_results(tmp_path / "cut")
+    assert (len(before.records), before.planned, before.verdicts) == (8, 12, ())
+    assert all(not row.rerun and row.winners == row.selection for row in before.ranking)
+    assert len(before.plan["later"]) == (moment == "after")
+    given = {"lrs": [0.01, 0.1], "epochs": 2, "seeds": 2, "final_seeds": 2, "threads": 1, "progress": False}
+    whole = fl.compare(f"{script}:problem", ["sgd", "adam"], **given, store=tmp_path / "whole")
+    resumed = fl.resume(tmp_path / "cut", progress=False)
+    assert same(curves(resumed), curves(whole))
+    assert resumed.verdicts == whole.verdicts
+    assert resumed.plan == whole.plan
+
+
+def test_merged_studies_are_judged_as_one(tmp_path):
+    both = full(tmp_path, final_seeds=6)
+    for name in ("sgd", "adam"):
+        full(tmp_path, [name], final_seeds=6, store=tmp_path / name)
+    merged = fl.merged([tmp_path / "sgd", tmp_path / "adam"])
+    assert merged.planned == both.planned == len(merged.records)
+    assert {row.optimizer: row.results("validation_loss") for row in merged.ranking} == {
+        row.optimizer: row.results("validation_loss") for row in both.ranking
+    }
+    assert [judged.verdict for judged in merged.verdicts] == [judged.verdict for judged in both.verdicts]

@@ -11,7 +11,7 @@ from fallline.cli.options import OPTIMIZER_HELP, DataDir, Json, Quiet
 
 if TYPE_CHECKING:
     from fallline.api import Results
-    from fallline.study.plan import Plan
+    from fallline.study import Study
 
 
 BESIDE_A_FILE = ("store", "runner", "threads", "data_dir", "explain", "quiet", "json")
@@ -136,7 +136,7 @@ def compare(
         from fallline import api
 
         if explain:
-            _explain(api.study_of_file(study, **how).plan, json)
+            _explain(api.study_of_file(study, **how), json)
             return
         _show(api.compare_file(study, store=store, progress=not quiet, **how), json)
         return
@@ -170,16 +170,16 @@ def compare(
         "device": device,
     }
     if explain:
-        _explain(api.plan(problems, optimizer or CLASSICAL, **asked, **how), json)
+        _explain(api.study_of(problems, optimizer or CLASSICAL, **asked, **how), json)
         return
     chosen = optimizer or CLASSICAL
     _show(api.compare(problems, chosen, store=store, progress=not quiet, **asked, **how), json)
 
 
-def _explain(plan: "Plan", json: bool) -> None:
+def _explain(study: "Study", json: bool) -> None:
     from fallline.cli.printing import print_json, show_plan
 
-    print_json({"plan": plan.to_json()}) if json else show_plan(plan)
+    print_json({"plan": study.plan.to_json()}) if json else show_plan(study)
 
 
 def _show(results: "Results", json: bool) -> None:

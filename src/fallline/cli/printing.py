@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fallline.api import Results
-    from fallline.study.plan import Plan
+    from fallline.study import Study
 
 
 STORE = "study.sqlite"
@@ -44,13 +44,22 @@ def show(results: "Results", folder: Path | None = None) -> None:
         print(f"Next:    {advice}")
 
 
-def show_plan(plan: "Plan") -> None:
-    """Who would train together, and why."""
+def show_plan(study: "Study") -> None:
+    """What would be searched, who would train together, and why."""
+    from fallline.report.search import search_note
+
+    plan, seeds = study.plan, study.specification.runs
     print(f"{plan.all_members} members, {plan.all_steps:,} steps.")
+    if note := search_note(study.specification):
+        print(note)
     if plan.members_to_come:
+        more = study.specification.extra_trials
+        further = f" Where one did best at an edge, each gets {more} more." if more else ""
+        times = f", all {seeds.repeats} times" if seeds.repeats > 1 else ""
         print(
-            f"First the search: {plan.members} members, {plan.steps:,} steps. Then what it chose is trained again: "
-            f"{plan.members_to_come} members, {plan.steps_to_come:,} steps, planned when they are known."
+            f"The search: {plan.members} members, {plan.steps:,} steps, {seeds.search} seeds of each setting.{further} "
+            f"Then the best of each is trained again on {seeds.final} fresh seeds{times}: {plan.members_to_come} "
+            f"members, {plan.steps_to_come:,} steps, planned when they are known."
         )
     for together in plan.populations:
         how = "compiled" if together.compiled else "captured"

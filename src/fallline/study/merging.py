@@ -172,6 +172,8 @@ def _plan(studies: Sequence[StudyResults], repeated: int) -> dict[str, Any]:
         "lengths": _in_order([tuple(length) for length in plan["lengths"]] for plan in plans),
         "reasons": list(_in_order(plan["reasons"] for plan in plans)),
         "populations": [own for plan in plans for own in plan.get("populations", ())],
+        "later": [stage for plan in plans for stage in plan.get("later", ())],
+        **{name: sum(plan.get(name, 0) for plan in plans) for name in ("members_to_come", "steps_to_come")},
     }
 
 

@@ -39,6 +39,11 @@ class StudyResults:
         return tuple(record for record in self.records if record["phase"] == "final")
 
     @property
+    def search_digest(self) -> str:
+        """The digest of how values were searched, and of every optimizer's search space."""
+        return self.specification.search_digest
+
+    @property
     def planned(self) -> int:
         """How many members the study will have, as far as is known."""
         later = sum(stage["members"] for stage in self.plan.get("later", ()))
@@ -86,7 +91,7 @@ class StudyResults:
             "plan": dict(self.plan),
             "ranking": [self._row_json(row) for row in self.ranking],
             "members": [record.to_json() for record in self.records],
-            "search_digest": self.specification.search_digest,
+            "search_digest": self.search_digest,
             "verdicts": [judged.to_json() for judged in self.verdicts],
         }
         plain: dict[str, Any] = finite(document)
