@@ -160,7 +160,7 @@ def test_more_trials_where_a_best_value_is_at_an_edge(tmp_path):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("wrong", [{"tuning_repeats": 2}, {"extra_trials": 1}])
+@pytest.mark.parametrize("wrong", [{"tuning_repeats": 2}, {"extra_trials": 1}, {"final_seeds": 3}])
 def test_a_sweep_takes_nothing_of_the_full_protocol(tmp_path, wrong):
     with pytest.raises(InputError, match="goes with the full protocol"):
         compare(tmp_path, **wrong)

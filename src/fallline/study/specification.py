@@ -106,7 +106,7 @@ class Specification(_Plain):
 
     @model_validator(mode="after")
     def _nothing_for_nothing(self) -> Self:
-        for name, without in {"tuning_repeats": 1, "extra_trials": 0}.items():
+        for name, without in {"final_seeds": 10, "tuning_repeats": 1, "extra_trials": 0}.items():
             if self.protocol == "sweep" and getattr(self, name) != without:
                 raise ValueError(f"{name} goes with the full protocol; a sweep has one search and no reruns")
         return self
