@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from fallline.plain import canonical
-from fallline.statistics import MedianInterval, median_interval
+from fallline.statistics import MedianInterval, TimeToTarget, median_interval
+from fallline.study.reached import Reached
 from fallline.study.record import Record
-from fallline.study.target import Target
-from fallline.training import first_reached
+from fallline.study.speed import Speed
+from fallline.study.target import ResolvedTarget
 
 MEASURED = ("train_", "validation_", "test_")
 GROUP = ("problem", "optimizer", "factors", "schedule", "batch_size")
@@ -17,7 +19,7 @@ GROUP = ("problem", "optimizer", "factors", "schedule", "batch_size")
 
 @dataclass(frozen=True)
 class StepsToTarget:
-    """The median first step at which runs met a target (infinite where most did not), and how many did."""
+    """The first step by which half of the runs had met a target (infinite where fewer did), and how many did."""
 
     target: str
     median: float
@@ -30,7 +32,8 @@ class Row:
     """One optimizer on one problem, at the values that did best on validation data.
 
     `intervals` has the final value of every quantity, and `test_gap`, the loss on test data less that on training data
-    (`validation_gap` where there are no test data).
+    (`validation_gap` where there are no test data). With a `target`, `reached` has the winners' times to it by unit:
+    steps, samples, evaluations, and seconds where there is a `speed`.
     """
 
     problem: str
@@ -46,8 +49,10 @@ class Row:
     diverged: int
     winners: tuple[Record, ...]
     intervals: Mapping[str, MedianInterval]
-    steps_to_target: StepsToTarget | None
     edges: tuple[str, ...]
+    target: ResolvedTarget | None = None
+    reached: Mapping[str, Reached] = field(default_factory=dict)
+    speed: Speed | None = None
 
     @property
     def score(self) -> float:
@@ -59,20 +64,30 @@ class Row:
         """The winner's run with the least loss."""
         return min(self.winners, key=lambda record: record.final(self.selected_on))
 
+    @cached_property
+    def time_to_target(self) -> Mapping[str, TimeToTarget]:
+        """Hit rate, median, cost and curve of the winners' times to the target, by unit; empty without a target."""
+        return {unit: times.statistics for unit, times in self.reached.items()}
+
+    @property
+    def steps_to_target(self) -> StepsToTarget | None:
+        """The time to the target in steps, in short."""
+        if self.target is None or "steps" not in self.time_to_target:
+            return None
+        found = self.time_to_target["steps"]
+        return StepsToTarget(self.target.words, found.median, found.hits.count, found.hits.of)
+
 
 Grid = Mapping[str, Sequence[Any]]
 
 
-def rank(records: Sequence[Record], grids: Mapping[str, Grid], target: Mapping[str, Target | None]) -> list[Row]:
+def rank(records: Sequence[Record], grids: Mapping[str, Grid]) -> list[Row]:
     """The rows of a study, best first within each problem; test data play no part in it.
 
-    `grids` gives every optimizer's values tried of each hyperparameter, `target` each problem's target.
+    `grids` gives every optimizer's values tried of each hyperparameter.
     """
     problems = list(dict.fromkeys(record["problem"] for record in records))
-    rows = [
-        _row(members, grids.get(members[0]["optimizer"], {}), target.get(members[0]["problem"]))
-        for members in grouped(records, GROUP)
-    ]
+    rows = [_row(members, grids.get(members[0]["optimizer"], {})) for members in grouped(records, GROUP)]
     return sorted(rows, key=lambda row: (problems.index(row.problem), row.score))
 
 
@@ -104,7 +119,7 @@ def selected_on(members: Sequence[Record]) -> str:
     return members[0].curve.deciding
 
 
-def _row(members: list[Record], grid: Grid, target: Target | None) -> Row:
+def _row(members: list[Record], grid: Grid) -> Row:
     winners = best_setting(members)
     hyperparameters = winners[0]["hyperparameters"]
     quantities = [name for name in winners[0].curve.columns if name.startswith(MEASURED)]
@@ -118,7 +133,6 @@ def _row(members: list[Record], grid: Grid, target: Target | None) -> Row:
         diverged=sum(record.diverged for record in members),
         winners=tuple(winners),
         intervals={name: median_interval([run.final(name) for run in winners]) for name in quantities} | _gap(winners),
-        steps_to_target=None if target is None else _steps_to(target, winners),
         edges=tuple(_edges(grid, hyperparameters)),
     )
 
@@ -130,14 +144,6 @@ def _gap(winners: Sequence[Record]) -> dict[str, MedianInterval]:
         return {}
     gaps = [math.inf if r.diverged else r.final(f"{split}_loss") - r.final("train_loss") for r in winners]
     return {f"{split}_gap": median_interval(gaps)}
-
-
-def _steps_to(target: Target, winners: Sequence[Record]) -> StepsToTarget | None:
-    if target.quantity not in winners[0].curve:
-        return None
-    steps = [first_reached(run.curve, target.quantity, target.at_least, target.value) for run in winners]
-    median = median_interval([math.inf if step is None else step for step in steps]).median
-    return StepsToTarget(str(target), median, sum(step is not None for step in steps), len(winners))
 
 
 def _edges(tried: Mapping[str, Sequence[Any]], chosen: Mapping[str, Any]) -> Iterable[str]:

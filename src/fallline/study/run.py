@@ -13,6 +13,7 @@ from fallline.study.plan import Plan, PlannedPopulation
 from fallline.study.planning import RUNNERS
 from fallline.study.record import Record, describe, key
 from fallline.study.specification import Specification
+from fallline.study.speed_runs import measure_speeds
 from fallline.study.store import Store
 from fallline.study.study import Study
 from fallline.study.watcher import Silent, Watcher
@@ -48,6 +49,7 @@ def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> lis
             )
             raise
         _checkpoints(study, store, plan).keep_only(())
+        measure_speeds(study, store)
     return [records[key(describe(member))] for member in study.members]
 
 

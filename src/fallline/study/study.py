@@ -34,7 +34,7 @@ from fallline.study.named import NamedProblem, load_named
 from fallline.study.plan import Plan
 from fallline.study.planning import device_of, make_plan
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification, specification
-from fallline.study.target import Target
+from fallline.study.target import Target, refuse_several_baselines
 from fallline.training import Algorithm, Budget, Member, recording
 from fallline.training.gradient import KeyedGradient
 from fallline.training.training import stepper
@@ -126,7 +126,7 @@ def make_study(
         spec = spec.model_copy(update={"batch_sizes": (default_batch_size(prepared.values()),)})
     members = _members(spec, prepared, contenders)
     for problem in spec.problems:
-        _check_target(problem, prepared[problem.name])
+        _check_target(problem, prepared[problem.name], spec)
         refuse_waiting_for_nothing(problem.name, spec.factors, prepared[problem.name].validation)
     _check_batches(spec, prepared)
     _prove(contenders)
@@ -184,6 +184,7 @@ def rebuild(
         validation=spec.validation,
         order=spec.order,
         diagnostics=spec.diagnostics,
+        speed=spec.speed,
     )
 
 
@@ -212,8 +213,7 @@ def _members(spec: Specification, problems: Mapping[str, Prepared], contenders: 
     schedules = list(map(schedule, spec.schedules))
     penalised = group_rule(spec.penalise)
     for (name, prepared), batch_size in itertools.product(problems.items(), spec.batch_sizes):
-        known = {*prepared.problem.all_factors(), *TREATMENTS}
-        own = {key: values for key, values in spec.factors.items() if key in known}
+        own = {key: values for key, values in spec.factors.items() if key in _taken(prepared)}
         for combination in itertools.product(*own.values()):
             chosen = {**prepared.problem.factors, **dict(zip(own, combination, strict=True))}
             members += [
@@ -315,12 +315,19 @@ def _one_step(member: Member, problem: Prepared, model: nn.Module, batch: Any) -
             ) from error
 
 
-def _check_target(spec: ProblemSpecification, prepared: Prepared) -> None:
-    if spec.target is not None:
+def _check_target(problem: ProblemSpecification, prepared: Prepared, spec: Specification) -> None:
+    if problem.target is not None:
         splits = [name for name in ("train", "validation", "test") if name in prepared.rows]
         known = [f"{split}_{quantity}" for split in splits for quantity in prepared.objective.names]
-        own = spec.target == prepared.problem.target
-        Target.parse(spec.target, None if own else known)
+        own = problem.target == prepared.problem.target
+        target = Target.parse(problem.target, None if own else known, [o.label for o in spec.optimizers])
+        factors = {name: values for name, values in spec.factors.items() if name in _taken(prepared)}
+        refuse_several_baselines(target, {**factors, "schedule": spec.schedules, "batch size": spec.batch_sizes})
+
+
+def _taken(prepared: Prepared) -> set[str]:
+    """The factors that a problem can be trained with."""
+    return {*prepared.problem.all_factors(), *TREATMENTS}
 
 
 def _plain(grid: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
