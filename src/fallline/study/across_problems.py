@@ -39,7 +39,7 @@ class EntrantsRatio:
 
 @dataclass(frozen=True)
 class AcrossProblems:
-    """What is reported of each problem, and the entrants that took part in all of them.
+    """What is reported of each problem, and the entrants that took part in all of them, by their mean ranks.
 
     `losses` are medians over the runs that are reported, a row for each entrant; `ranks` are the mean ranks over
     problems, 1 the best, and `ratios` are of all pairs, none where a loss of 0 or less leaves them without meaning.
@@ -52,6 +52,15 @@ class AcrossProblems:
     losses: tuple[tuple[float, ...], ...]
     ranks: tuple[Interval, ...]
     ratios: tuple[EntrantsRatio, ...]
+
+    def between(self, first: str, second: str) -> ProblemRatio | None:
+        """By which factor the losses of one entrant are those of another, given their labels; None without ratios."""
+        for pair in self.ratios:
+            if (pair.first, pair.second) == (first, second):
+                return pair.ratio
+            if (pair.second, pair.first) == (first, second):
+                return _inverse(pair.ratio)
+        return None
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as `--json` prints it."""
@@ -90,13 +99,16 @@ def across_problems(rows: Sequence[Row]) -> AcrossProblems | None:
         return None
     quantities = {name: _quantity(found[key][1] for key in shared) for name, found in by_problem.items()}
     losses = [tuple(by_problem[name][key][1].intervals[quantities[name]].median for name in problems) for key in shared]
-    entrants = tuple(known[key][0] for key in shared)
+    ranks = mean_ranks(list(zip(*losses, strict=True)))
+    order = sorted(range(len(shared)), key=lambda place: ranks[place].estimate)
+    entrants = tuple(known[shared[place]][0] for place in order)
+    losses = [losses[place] for place in order]
     return AcrossProblems(
         problems=problems,
         quantities=quantities,
         entrants=entrants,
         losses=tuple(losses),
-        ranks=mean_ranks([list(column) for column in zip(*losses, strict=True)]),
+        ranks=tuple(ranks[place] for place in order),
         ratios=_ratios([entrant.label for entrant in entrants], losses),
     )
 
@@ -129,6 +141,12 @@ def _ratios(labels: Sequence[str], losses: Sequence[Sequence[float]]) -> tuple[E
         ratio = problem_ratio(losses[first], losses[second])
         found.append(EntrantsRatio(labels[first], labels[second], ratio))
     return tuple(found)
+
+
+def _inverse(ratio: ProblemRatio) -> ProblemRatio:
+    mean, own = ratio.geometric_mean, ratio.interval
+    typical, low, high = (math.inf if x == 0 else 1 / x for x in (own.estimate, own.high, own.low))
+    return ProblemRatio(None if mean is None else 1 / mean, Interval(typical, low, high, own.level))
 
 
 def _logarithm(one: Sequence[float], other: Sequence[float]) -> float:

@@ -22,7 +22,6 @@ from fallline.study.target import Target
 from fallline.study.timing import with_times
 from fallline.study.tried_rates import robustness
 
-
 _BY_SHARE = ("decades", "at_edge")
 
 

@@ -77,7 +77,7 @@ def resolved(asked: Target, baselines: Sequence[float]) -> ResolvedTarget:
         reason = f"most runs of {asked.baseline} diverged" if baselines else f"{asked.baseline} has not ended yet"
         return ResolvedTarget(None, f"{asked}: none, since {reason}")
     found = replace(asked, value=baselines[0])
-    return ResolvedTarget(found, f"{found}, {told}")
+    return ResolvedTarget(found, f"{found} ({told})")
 
 
 def refuse_several_baselines(asked: Target, conditions: Mapping[str, Sequence[object]]) -> None:
