@@ -38,7 +38,10 @@ def row(problem, optimizer, loss, quantity="test_loss", factors=None, schedule="
         trials=1,
         members=1,
         diverged=0,
+        selection=(),
         winners=(),
+        repeats=(),
+        rerun=False,
         intervals={quantity: median_interval([loss])},
         edges=(),
     )

@@ -16,6 +16,7 @@ def line(**changes):
 
 def compare(tmp_path, problem=None, optimizers=("sgd", "adam"), **changes):
     given = {
+        "protocol": "sweep",
         "lrs": [0.01, 0.1],
         "epochs": 2,
         "seeds": 2,

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from fallline.report.panels import condition
+from fallline.report.search import search_note
 from fallline.report.time_notes import time_notes
 from fallline.report.words import counted, listed, quantity_text, setting_text
 from fallline.study import Record, Row, StudyResults
@@ -21,12 +22,18 @@ def unfinished_note(results: StudyResults) -> str | None:
 
 def planned_members(results: StudyResults) -> int:
     """How many members the study will have."""
-    return int(results.plan.get("members", len(results.records)))
+    return results.planned
 
 
 def ranking_notes(results: StudyResults, rows: list[Row]) -> list[str]:
     """The notes under the rows of one problem: how chosen, what brackets mean, edges, divergences."""
-    notes = [selection_note(rows), interval_note(rows), target_note(rows), instance_note(results, rows)]
+    notes = [
+        selection_note(rows),
+        search_note(results.specification),
+        interval_note(rows),
+        target_note(rows),
+        instance_note(results, rows),
+    ]
     return [
         *(note for note in notes if note is not None),
         *time_notes((row_name(results, row), row) for row in rows),
@@ -38,32 +45,42 @@ def ranking_notes(results: StudyResults, rows: list[Row]) -> list[str]:
 
 def selection_note(rows: list[Row]) -> str:
     """Which quantity chose the values and the order."""
-    if rows[0].selected_on == "validation_loss":
-        tested = any("test_loss" in row.intervals for row in rows)
-        return "Values and order: least median validation loss" + (
-            "; test data played no part." if tested else ". There are no test data."
+    row = rows[0]
+    chose = f"Values and order: least median {quantity_text(row.selected_on)}"
+    if row.rerun and row.selection != row.winners:
+        runs, reruns = counted(len(row.selection), "run"), counted(len(row.repeats[0]), "rerun")
+        chose = (
+            f"Values: least median {quantity_text(row.selected_on)} of {runs} each. All that is reported, and the "
+            f"order: {reruns} of them on seeds that chose nothing"
+            + (f", {len(row.repeats)} times; of each repeat the median" if len(row.repeats) > 1 else "")
         )
+    elif row.rerun:
+        chose = f"Order: least median {quantity_text(row.selected_on)}"
+    if row.selected_on == "validation_loss":
+        tested = any("test_loss" in row.intervals for row in rows)
+        return chose + ("; test data played no part." if tested else ". There are no test data.")
     return (
-        f"Values and order: least median {quantity_text(rows[0].selected_on)}, because nothing was held out. "
+        f"{chose}, because nothing was held out. "
         "This says how well the data were fitted, not how well new data would be predicted."
     )
 
 
 def interval_note(rows: list[Row]) -> str:
     """What the brackets are worth."""
-    counts = sorted({len(row.winners) for row in rows})
+    counts = sorted({len(row.results(row.selected_on)) for row in rows})
+    unit = rows[0].unit
     if counts == [1]:
         return "One seed: no interval can be given, and a difference may be chance."
     parts = []
     for count in counts:
-        row = next(row for row in rows if len(row.winners) == count)
+        row = next(row for row in rows if len(row.results(row.selected_on)) == count)
         level = row.intervals[row.selected_on].level
         if count == 1:
             parts.append("none for one seed")
         elif math.isclose(level, full_range_level(count)):
-            parts.append(f"least to largest of {count} seeds, a {percent(level)} interval of the median")
+            parts.append(f"least to largest of {count} {unit}s, a {percent(level)} interval of the median")
         else:
-            parts.append(f"a {percent(level)} interval of the median of {count} seeds, by order statistics")
+            parts.append(f"a {percent(level)} interval of the median of {count} {unit}s, by order statistics")
     return f"[..]: {'; '.join(parts)}."
 
 
@@ -95,12 +112,9 @@ def edge_notes(results: StudyResults, rows: Iterable[Row]) -> Iterator[str]:
 
 def trials_notes(results: StudyResults, rows: Iterable[Row]) -> Iterator[str]:
     """That some optimizers were tuned more than others."""
-    own = {row.optimizer for row in rows}
-    counts = {
-        optimizer.label: math.prod(len(values) for values in optimizer.hyperparameters.values())
-        for optimizer in results.specification.optimizers
-        if optimizer.label in own
-    }
+    rows = list(rows)
+    own = [o.label for o in results.specification.optimizers if any(row.optimizer == o.label for row in rows)]
+    counts = {optimizer: max(row.trials for row in rows if row.optimizer == optimizer) for optimizer in own}
     if len(sizes := sorted(set(counts.values()), reverse=True)) > 1:
         told = [f"{n} for {listed(label for label, count in counts.items() if count == n)}" for n in sizes]
         yield f"Unequal trials: {'; '.join(told)}. More trials favour an optimizer."

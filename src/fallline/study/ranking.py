@@ -1,12 +1,13 @@
 """Selection and ranking: the best values of each optimizer on validation data, and how these did."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from fallline.plain import canonical
+from fallline.protocol import Seeds, edges, selected
 from fallline.statistics import MedianInterval, TimeToTarget, median_interval
 from fallline.study.reached import Reached
 from fallline.study.record import Record
@@ -31,9 +32,13 @@ class StepsToTarget:
 class Row:
     """One optimizer on one problem, at the values that did best on validation data.
 
-    `intervals` has the final value of every quantity, and `test_gap`, the loss on test data less that on training data
-    (`validation_gap` where there are no test data). With a `target`, `reached` has the winners' times to it by unit:
-    steps, samples, evaluations, and seconds where there is a `speed`.
+    `selection` are the runs that chose the values, `winners` those that are reported: the reruns of these values on
+    seeds that chose nothing. In a sweep, and as long as a study has not come to its reruns (`rerun` is False), both
+    are the same. Where the search was repeated, `winners` are the reruns of all repeats, `repeats` those of each, and
+    the values are those of the repeat whose search found the best. `intervals` has the final value of every quantity,
+    and `test_gap`, the loss on test data less that on training data (`validation_gap` where there are no test data).
+    With a `target`, `reached` has the winners' times to it by unit: steps, samples, evaluations, and seconds where
+    there is a `speed`.
     """
 
     problem: str
@@ -47,7 +52,10 @@ class Row:
     trials: int
     members: int
     diverged: int
+    selection: tuple[Record, ...]
     winners: tuple[Record, ...]
+    repeats: tuple[tuple[Record, ...], ...]
+    rerun: bool
     intervals: Mapping[str, MedianInterval]
     edges: tuple[str, ...]
     target: ResolvedTarget | None = None
@@ -58,6 +66,17 @@ class Row:
     def score(self) -> float:
         """What the ranking sorts by: the median of the quantity that was selected on."""
         return self.intervals[self.selected_on].median
+
+    @property
+    def unit(self) -> str:
+        """What there is one result of."""
+        return "repeat" if len(self.repeats) > 1 else "seed"
+
+    def results(self, quantity: str) -> list[float]:
+        """The final values of a quantity, in the order of seeds; where the search was repeated one for each repeat,
+        their median.
+        """
+        return _results(self.repeats, lambda run: run.final(quantity))
 
     @property
     def best_record(self) -> Record:
@@ -81,13 +100,14 @@ class Row:
 Grid = Mapping[str, Sequence[Any]]
 
 
-def rank(records: Sequence[Record], grids: Mapping[str, Grid]) -> list[Row]:
+def rank(records: Sequence[Record], grids: Mapping[str, Grid], seeds: Seeds) -> list[Row]:
     """The rows of a study, best first within each problem; test data play no part in it.
 
-    `grids` gives every optimizer's values tried of each hyperparameter.
+    `grids` gives every optimizer's values tried of each hyperparameter (none of those that were drawn), `seeds` which
+    of them belong to the search.
     """
     problems = list(dict.fromkeys(record["problem"] for record in records))
-    rows = [_row(members, grids.get(members[0]["optimizer"], {})) for members in grouped(records, GROUP)]
+    rows = [_row(members, grids.get(members[0]["optimizer"], {}), seeds) for members in grouped(records, GROUP)]
     return sorted(rows, key=lambda row: (problems.index(row.problem), row.score))
 
 
@@ -105,13 +125,7 @@ def best_setting(members: Sequence[Record]) -> list[Record]:
     Ties go to the fewer diverged runs, then to the first that was tried.
     """
     settings = grouped(members, ("hyperparameters",))
-    return min(
-        settings,
-        key=lambda runs: (
-            median_interval([run.final(selected_on(members)) for run in runs]).median,
-            sum(run.diverged for run in runs),
-        ),
-    )
+    return settings[selected([[run.final(selected_on(members)) for run in runs] for runs in settings])]
 
 
 def selected_on(members: Sequence[Record]) -> str:
@@ -119,38 +133,75 @@ def selected_on(members: Sequence[Record]) -> str:
     return members[0].curve.deciding
 
 
-def _row(members: list[Record], grid: Grid) -> Row:
-    winners = best_setting(members)
-    hyperparameters = winners[0]["hyperparameters"]
+def _row(members: list[Record], grid: Grid, seeds: Seeds) -> Row:
+    selection, repeats = _chosen_in_repeats(members, seeds)
+    winners = [run for runs in repeats for run in runs]
+    hyperparameters = selection[0]["hyperparameters"]
+    searched = [record for record in members if record["phase"] == "search"]
     quantities = [name for name in winners[0].curve.columns if name.startswith(MEASURED)]
     return Row(
         **{name: winners[0][name] for name in GROUP},
         hyperparameters=hyperparameters,
         tuned={name: hyperparameters[name] for name in grid},
         selected_on=selected_on(members),
-        trials=len(grouped(members, ("hyperparameters",))),
+        trials=len(grouped(searched or members, ("hyperparameters",))),
         members=len(members),
         diverged=sum(record.diverged for record in members),
+        selection=tuple(selection),
         winners=tuple(winners),
-        intervals={name: median_interval([run.final(name) for run in winners]) for name in quantities} | _gap(winners),
-        edges=tuple(_edges(grid, hyperparameters)),
+        repeats=tuple(map(tuple, repeats)),
+        rerun=winners[0]["phase"] == "final",
+        intervals={name: median_interval(_results(repeats, _final(name))) for name in quantities} | _gap(repeats),
+        edges=tuple(map(str, edges(_values(searched, grid), hyperparameters))),
     )
 
 
-def _gap(winners: Sequence[Record]) -> dict[str, MedianInterval]:
+def _chosen_in_repeats(members: Sequence[Record], seeds: Seeds) -> tuple[list[Record], list[list[Record]]]:
+    """The runs that chose the values, of the repeat that found the best, and those that are reported of each repeat."""
+    repeats: dict[int, list[Record]] = {}
+    for record in members:
+        repeats.setdefault(seeds.repeat_of(record["seed"]), []).append(record)
+    chosen = [_chosen(repeats[number]) for number in sorted(repeats)]
+    losses = [[run.final(selected_on(members)) for run in selection] for selection, _ in chosen]
+    return chosen[selected(losses)][0], [winners for _, winners in chosen]
+
+
+def _results(repeats: Sequence[Sequence[Record]], value: Callable[[Record], float]) -> list[float]:
+    ordered = [[value(run) for run in sorted(runs, key=lambda run: int(run["seed"]))] for runs in repeats]
+    return ordered[0] if len(ordered) == 1 else [median_interval(values).median for values in ordered]
+
+
+def _final(quantity: str) -> Callable[[Record], float]:
+    return lambda run: run.final(quantity)
+
+
+def _chosen(members: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """The runs that chose the values, and those that are reported."""
+    reruns = [record for record in members if record["phase"] == "final"]
+    again = [canonical(record["hyperparameters"]) for record in reruns]
+    searched = [record for record in members if record["phase"] == "search"]
+    # Where a setting was trained again, the choice was made: it is among those that were.
+    candidates = [record for record in searched if not again or canonical(record["hyperparameters"]) in again]
+    if not candidates:
+        return reruns, reruns
+    selection = best_setting(candidates)
+    winners = [record for record in reruns if record["hyperparameters"] == selection[0]["hyperparameters"]]
+    return selection, winners or selection
+
+
+def _values(searched: Sequence[Record], grid: Grid) -> dict[str, set[Any]]:
+    """All values tried, or still to be tried, of each hyperparameter that is tuned."""
+    tried = {name: [record["hyperparameters"][name] for record in searched] for name in grid}
+    return {name: {value for value in (*grid[name], *tried[name]) if isinstance(value, float)} for name in grid}
+
+
+def _gap(repeats: Sequence[Sequence[Record]]) -> dict[str, MedianInterval]:
     """By how much the loss is larger on test data (or else validation data) than on training data, run by run."""
-    split = next((name for name in ("test", "validation") if f"{name}_loss" in winners[0].curve), None)
+    split = next((name for name in ("test", "validation") if f"{name}_loss" in repeats[0][0].curve), None)
     if split is None:
         return {}
-    gaps = [math.inf if r.diverged else r.final(f"{split}_loss") - r.final("train_loss") for r in winners]
-    return {f"{split}_gap": median_interval(gaps)}
 
+    def gap(run: Record) -> float:
+        return math.inf if run.diverged else run.final(f"{split}_loss") - run.final("train_loss")
 
-def _edges(tried: Mapping[str, Sequence[Any]], chosen: Mapping[str, Any]) -> Iterable[str]:
-    for name, values in tried.items():
-        numbers = [value for value in values if isinstance(value, float)]
-        if len(numbers) < 3:
-            continue
-        for which, end in (("least", min), ("largest", max)):
-            if chosen[name] == end(numbers):
-                yield f"{name}={chosen[name]:g} is the {which} value tried"
+    return {f"{split}_gap": median_interval(_results(repeats, gap))}

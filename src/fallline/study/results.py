@@ -8,8 +8,9 @@ from typing import Any
 
 from fallline.errors import InputError
 from fallline.plain import canonical, finite
-from fallline.statistics import MedianInterval, RateRobustness, TimeToTarget
+from fallline.statistics import MedianInterval, RateRobustness, TimeToTarget, Verdict
 from fallline.study.across_problems import AcrossProblems, across_problems
+from fallline.study.judging import Judged, judged, one_verdict
 from fallline.study.paste import paste_lines
 from fallline.study.ranking import GROUP, Row, grouped, rank
 from fallline.study.rate_batch_grid import RateBatchGrid, rate_batch_grids
@@ -37,12 +38,28 @@ class StudyResults:
     speeds: tuple[Speed, ...] = ()
 
     @cached_property
+    def searched(self) -> tuple[Record, ...]:
+        """The members of the search; in a sweep all."""
+        return tuple(record for record in self.records if record["phase"] == "search")
+
+    @cached_property
+    def reruns(self) -> tuple[Record, ...]:
+        """The members that train what was chosen again, on seeds that chose nothing; in a sweep none."""
+        return tuple(record for record in self.records if record["phase"] == "final")
+
+    @property
+    def planned(self) -> int:
+        """How many members the study will have, as far as is known."""
+        later = sum(stage["members"] for stage in self.plan.get("later", ()))
+        return int(self.plan.get("members", len(self.records)) + later + self.plan.get("members_to_come", 0))
+
+    @cached_property
     def ranking(self) -> list[Row]:
         """One row per problem and optimizer, at its best values, best first within each problem."""
         spec = self.specification
         grids = {optimizer.label: optimizer.hyperparameters for optimizer in spec.optimizers}
         targets = {p.name: None if p.target is None else Target.parse(p.target) for p in spec.problems}
-        return with_times(rank(self.records, grids), targets, self._lengths, self.speeds)
+        return with_times(rank(self.records, grids, spec.runs), targets, self._lengths, self.speeds)
 
     @cached_property
     def across_problems(self) -> AcrossProblems | None:
@@ -60,13 +77,12 @@ class StudyResults:
     @cached_property
     def rate_batch_grids(self) -> tuple[RateBatchGrid, ...]:
         """Losses by learning rate and batch size, of every optimizer that was tried with several of both."""
-        return rate_batch_grids([record for records in self._searches.values() for record in records])
+        return rate_batch_grids(self.searched)
 
     @cached_property
     def _searches(self) -> dict[str, list[Record]]:
         """The records of the search by the row that they belong to."""
-        searched = [record for record in self.records if record["phase"] == "search"]
-        return {_place(records[0]): records for records in grouped(searched, GROUP)}
+        return {_place(records[0]): records for records in grouped(self.searched, GROUP)}
 
     def _search_of(self, row: Row) -> list[Record]:
         return self._searches.get(_place(vars(row)), [])
@@ -75,6 +91,21 @@ class StudyResults:
     def _lengths(self) -> dict[tuple[str, int | None], int]:
         """The steps of a training by problem and batch size."""
         return {(name, size): total for name, size, total in self.plan.get("lengths", ())}
+
+    @cached_property
+    def verdicts(self) -> tuple[Judged, ...]:
+        """What may be said about all pairs of optimizers, by problem and conditions; or of conditions, where they alone
+        are compared. Of a sweep nothing, since it chooses and reports on the same runs.
+        """
+        return judged(self.ranking, self.specification)
+
+    def verdict(self, metric: str | None = None, problem: str | None = None) -> Verdict:
+        """The verdict on the first problem or the one named, in its first conditions: of a quantity such as
+        `test_accuracy`, by default the loss on test data, or on the best there are.
+
+        Raises InputError where there is none, and says why.
+        """
+        return one_verdict(self.ranking, self.specification, metric, problem)
 
     def paste_line(self, row: Row) -> str:
         """The code that makes a row's optimizer, with its treatments and schedule."""
@@ -94,7 +125,8 @@ class StudyResults:
             "plan": dict(self.plan),
             "ranking": [self._row_json(row) for row in self.ranking],
             "members": [record.to_json() for record in self.records],
-            "verdicts": [],
+            "search_digest": self.specification.search_digest,
+            "verdicts": [judged.to_json() for judged in self.verdicts],
             "across_problems": None if self.across_problems is None else self.across_problems.to_json(),
         }
         plain: dict[str, Any] = finite(document)
@@ -114,6 +146,8 @@ class StudyResults:
             "members": row.members,
             "diverged": row.diverged,
             "seeds": len(row.winners),
+            "repeats": len(row.repeats),
+            "rerun": row.rerun,
             "selected_on": row.selected_on,
             "at_edge": list(row.edges),
             **{name: _interval(interval) for name, interval in row.intervals.items()},

@@ -23,7 +23,6 @@ from fallline.study.ranking import Row
 from fallline.study.record import key
 from fallline.study.results import StudyResults
 from fallline.study.rhythm import rhythm
-from fallline.study.specification import Specification
 from fallline.study.speed import Speed, timed
 from fallline.study.store import Store
 from fallline.study.study import Study
@@ -48,7 +47,7 @@ def measure_speeds(study: Study, store: Store) -> None:
     diverged has no speed.
     """
     spec = study.specification
-    wanted = spec.speed if spec.speed is not None else _full(spec) and any(p.target is not None for p in spec.problems)
+    wanted = spec.speed if spec.speed is not None else spec.protocol == "full" and any(p.target for p in spec.problems)
     if not wanted:
         return
     kept = {speed.key for speed in store.speeds()}
@@ -57,10 +56,6 @@ def measure_speeds(study: Study, store: Store) -> None:
     rows = [row for row in ranking if math.isfinite(row.score) and key(timed(vars(row))) not in kept]
     if rows:
         store.add_speeds(speed_runs(study, rows))
-
-
-def _full(spec: Specification) -> bool:
-    return getattr(spec, "protocol", "sweep") == "full"
 
 
 def speed_runs(study: Study, rows: Sequence[Row]) -> list[Speed]:
