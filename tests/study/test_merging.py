@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from fallline.errors import InputError
 from fallline.report.method import method
 from fallline.report.page import page_text
 from fallline.study import Silent
+from fallline.study.merging import merge
 from tests.study.studies import X, compare, line
 
 
@@ -107,3 +109,12 @@ def test_a_member_whose_curves_differ_is_not_counted_twice(tmp_path):
         fl.merged([one, one])
     shutil.copytree(one, tmp_path / "copy")
     assert len(fl.merged([one, tmp_path / "copy"]).records) == 2
+
+
+def test_speeds_of_one_machine_stay(tmp_path):
+    one, two = study(tmp_path, "one", speed=True), study(tmp_path, "two", ["adam"], speed=True)
+    assert [row.speed is None for row in fl.merged([one, two]).ranking] == [False, False]
+    first, second = fl.results(one), fl.results(two)
+    assert len(merge([first, second], one).speeds) == 2
+    slower = replace(second, speeds=tuple(replace(speed, machine="another") for speed in second.speeds))
+    assert merge([first, slower], one).speeds == ()

@@ -13,6 +13,7 @@ from fallline.report.series import median_curve, tried_values, tuned_numbers
 from fallline.report.words import quantity_text, setting_text
 from fallline.study import Record, Row, StudyResults
 from fallline.study.record import less_is_better
+from fallline.training.curve import COUNTS
 
 
 def embedded(results: StudyResults) -> str:
@@ -71,7 +72,7 @@ def _panel(panel: Panel, at_first: bool) -> dict[str, Any]:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    columns = [name for name in row.winners[0].curve.columns if name not in ("step", "samples")]
+    columns = [name for name in row.winners[0].curve.columns if name not in COUNTS]
     return {
         "optimizer": row.optimizer,
         "values": setting_text(row.tuned),
