@@ -84,6 +84,7 @@ def train(case: str, runner: str) -> float:
         fl.compare(
             problem,
             ["adam"],
+            protocol="sweep",
             lrs=fl.log(1e-4, 1e-2, 4),
             seeds=4,
             threads=int(os.environ["OMP_NUM_THREADS"]),

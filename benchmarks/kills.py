@@ -63,7 +63,7 @@ def study(kind: str, runner: str, store: Path) -> fl.Results:
     # Studies as short as these would never repay it that members leave.
     planning.WORTH_MEASURING = 0
     planning.costs_of = lambda *_: Costs(setting=1.0, preparing=0.0)
-    return fl.compare(problem, ["adam"], **given)
+    return fl.compare(problem, ["adam"], protocol="sweep", **given)
 
 
 def killed_until_it_ends(kind: str, runner: str, store: Path, chance: random.Random, kills: int) -> dict[str, int]:

@@ -47,9 +47,11 @@ def study(case: str, leave: bool, runner: str, settings: int, seeds: int) -> dic
         given |= {"lrs": rates, "vary": {"patience": [2.0]}}
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
-        fl.plan("digits", ["momentum"], **{name: x for name, x in given.items() if name != "progress"})
+        fl.plan(
+            "digits", ["momentum"], protocol="sweep", **{name: x for name, x in given.items() if name != "progress"}
+        )
         began = time.perf_counter()
-        results = fl.compare("digits", ["momentum"], store=Path(folder) / "study", **given)
+        results = fl.compare("digits", ["momentum"], protocol="sweep", store=Path(folder) / "study", **given)
         seconds = time.perf_counter() - began
     populations = results.plan["populations"]
     return {

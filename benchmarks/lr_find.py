@@ -80,6 +80,7 @@ def pair(name: str, optimizer: str) -> dict[str, Any]:
         swept = fl.compare(
             problem,
             [optimizer],
+            protocol="sweep",
             lrs=RATES,
             epochs=epochs,
             seeds=seeds,

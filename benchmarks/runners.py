@@ -75,7 +75,9 @@ def main() -> None:
                 began = time.perf_counter()
                 threads = 2 if runner == "processes" else 1
                 store = Path(folder) / name
-                results = fl.compare(of, OPTIMIZERS, runner=runner, threads=threads, store=store, **given)
+                results = fl.compare(
+                    of, OPTIMIZERS, protocol="sweep", runner=runner, threads=threads, store=store, **given
+                )
                 return results.records, time.perf_counter() - began
 
             loop, alone = trained("loop", "loop", problem(kind))

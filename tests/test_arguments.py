@@ -22,7 +22,10 @@ def line(**changes):
 
 
 def compare(**changes):
-    return fl.compare(**{"problem": line(), "optimizers": ["sgd:lr=0.1"], "steps": 1, "seeds": 1, **SMALL, **changes})
+    return fl.compare(
+        protocol="sweep",
+        **{"problem": line(), "optimizers": ["sgd:lr=0.1"], "steps": 1, "seeds": 1, **SMALL, **changes},
+    )
 
 
 def fit(**changes):

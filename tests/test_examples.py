@@ -49,7 +49,15 @@ def test_an_example_learns(name, tmp_path):
     lr, epochs, metric, bound = LEARNED[name]
     problem = fl.problems.load(str(FOLDER / name))
     results = fl.compare(
-        problem, ["adam"], lrs=[lr], epochs=epochs, seeds=1, threads=1, store=tmp_path / "store", progress=False
+        problem,
+        ["adam"],
+        protocol="sweep",
+        lrs=[lr],
+        epochs=epochs,
+        seeds=1,
+        threads=1,
+        store=tmp_path / "store",
+        progress=False,
     )
     (record,) = results.records
     found = record.final(f"test_{metric}")

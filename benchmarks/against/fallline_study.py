@@ -27,6 +27,7 @@ def study(program: dict[str, Any], runner: str, threads: int, device: str, store
     return fl.compare(
         program["problem"],
         [spelled(contender) for contender in program["contenders"]],
+        protocol="sweep",
         lrs=program["contenders"][0]["rates"],
         batch_sizes=[program["batch_size"]],
         epochs=epochs,

@@ -14,6 +14,7 @@ from fallline.errors import InputError, WrongArgument, shown
 from fallline.fitted import Fitted, resume_fit
 from fallline.fitting import is_fit
 from fallline.problems import Problem, initial_model
+from fallline.protocol import TRIALS
 from fallline.report import default_watcher, figures, page, tables
 from fallline.report.export import export
 from fallline.study import (
@@ -53,7 +54,7 @@ class Results(StudyResults):
     study: Study | None = None
 
     def __repr__(self) -> str:
-        ended, members = len(self.records), self.plan["members"]
+        ended, members = len(self.records), self.planned
         winners = [
             row for i, row in enumerate(self.ranking) if row.problem not in {r.problem for r in self.ranking[:i]}
         ]
@@ -134,7 +135,13 @@ def compare(
     batch_sizes: Sequence[int] | None = None,
     epochs: int | None = None,
     steps: int | None = None,
+    protocol: Literal["full", "sweep"] = "full",
     seeds: int = 3,
+    final_seeds: int = 10,
+    search: Literal["grid", "random", "sobol", "halton"] = "grid",
+    trials: int | None = None,
+    tuning_repeats: int = 1,
+    extra_trials: int = 0,
     seed: int = 0,
     validation: float | None = None,
     order: Literal["reshuffle", "fixed"] = "reshuffle",
@@ -150,7 +157,16 @@ def compare(
     progress: bool | Watcher = True,
     command: str | None = None,
 ) -> Results:
-    """Train every optimizer with every value tried, from the same weights on the same batches, and rank them.
+    """Tune every optimizer with as many trials, train what was chosen again on fresh seeds, and judge all by these runs.
+
+    Trainings with the same seed begin with the same weights and see the same batches. First every setting of every
+    optimizer is trained on `seeds` seeds; the least median validation loss chooses. Then what was chosen is trained
+    again on `final_seeds` seeds that chose nothing, and these alone are reported and judged. With `protocol="sweep"`
+    the first is all: a table of what was tried, without a verdict. `search` is how values are tried: a "grid", each
+    range being cut into `trials` values (7 by default), or "random" on a logarithmic scale, "sobol" or "halton", each
+    optimizer with `trials` settings. With `extra_trials`, where an optimizer did best at an edge of what was tried,
+    every optimizer gets so many trials more. `tuning_repeats` repeats search and reruns as a whole, each time on other
+    seeds: the verdict then holds for the optimizers with their tuning, and not as tuned once.
 
     `problem` is a built-in name (`digits`, `mnist:hidden=500`), `file.py:name`, a Problem, or several of them.
     `optimizers` are names, rules, classes of rules or of torch optimizers: an instance is taken as it is, a name
@@ -198,7 +214,13 @@ def compare(
         batch_sizes=batch_sizes,
         epochs=epochs,
         steps=steps,
+        protocol=protocol,
         seeds=seeds,
+        final_seeds=final_seeds,
+        search=search,
+        trials=trials,
+        tuning_repeats=tuning_repeats,
+        extra_trials=extra_trials,
         seed=seed,
         validation=validation,
         order=order,
@@ -289,6 +311,7 @@ def _study(
     epochs: int | None,
     steps: int | None,
     penalise: Any,
+    trials: int | None,
     data_dir: str | Path | None,
     command: str | None,
     **rest: Any,
@@ -303,8 +326,12 @@ def _study(
         factors_known,
     )
     rates = None if lrs is None else _several(lrs)
+    trials = TRIALS if trials is None else trials
+    whole("trials", trials, 2)
     contenders = [
-        one.contender(rates, varied) if isinstance(one, OptimizerEntry) else contender(one, rates, varied)
+        one.contender(rates, varied, trials)
+        if isinstance(one, OptimizerEntry)
+        else contender(one, rates, varied, trials=trials)
         for one in _several(optimizers)
     ]
     _check_varied(varied, contenders, [p.problem for p in problems])
@@ -319,6 +346,7 @@ def _study(
         schedules=("constant",) if schedules is None else _several(schedules),
         penalise=penalise,
         batch_sizes=None if batch_sizes is None else _several(batch_sizes),
+        trials=trials,
         command=command,
         data_dir=None if data_dir is None else str(data_dir.resolve()),
         epochs=default_epochs([p.problem for p in problems]) if epochs is None and steps is None else epochs,

@@ -3,22 +3,13 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import torch
 
-
-def key(seed: int, purpose: str, index: int = 0, step: int = 0) -> int:
-    """The 128-bit key of one stream; equal arguments give equal keys on every machine."""
-    name = f"{seed}/{purpose}/{index}/{step}".encode()
-    return int.from_bytes(blake2b(name, digest_size=16).digest(), "little")
-
-
-def numpy_stream(seed: int, purpose: str, index: int = 0, step: int = 0) -> np.random.Generator:
-    """A NumPy generator for one purpose: orders, splits, data."""
-    return np.random.Generator(np.random.Philox(key=key(seed, purpose, index, step)))
+from fallline.keys import key as key
+from fallline.keys import numpy_stream as numpy_stream
 
 
 def torch_stream(

@@ -31,7 +31,7 @@ def test_stable_members_of_a_population_agree_by_curve_and_chaotic_ones_by_outco
     given = {"lrs": [0.001, 0.3, 1.0], "batch_sizes": [8], "epochs": 60, "seeds": 2, "threads": 1, "progress": False}
 
     def records(problem, runner, store):
-        return fl.compare(problem, ["adam"], runner=runner, store=tmp_path / store, **given).records
+        return fl.compare(problem, ["adam"], protocol="sweep", runner=runner, store=tmp_path / store, **given).records
 
     loop = records(problem, "loop", "loop")
     moved = records(moved_by_one_ulp(problem), "loop", "moved")

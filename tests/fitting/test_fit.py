@@ -25,6 +25,7 @@ def test_a_fit_is_the_member_of_a_study_bit_for_bit(tmp_path):
     study = fl.compare(
         problem(),
         ["adam:lr=0.05"],
+        protocol="sweep",
         epochs=4,
         seeds=1,
         batch_sizes=[10],
@@ -266,8 +267,8 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds another training"):
         fit(tmp_path / "f", epochs=2)
     with pytest.raises(InputError, match="no study"):
-        fl.compare(problem(), ["sgd"], store=tmp_path / "f", progress=False)
-    fl.compare(problem(), ["sgd:lr=0.1"], epochs=1, seeds=1, store=tmp_path / "s", progress=False)
+        fl.compare(problem(), ["sgd"], protocol="sweep", store=tmp_path / "f", progress=False)
+    fl.compare(problem(), ["sgd:lr=0.1"], protocol="sweep", epochs=1, seeds=1, store=tmp_path / "s", progress=False)
     with pytest.raises(InputError, match="holds other files .* and no training"):
         fit(tmp_path / "s")
     (tmp_path / "o").mkdir()

@@ -66,6 +66,7 @@ def test_the_comparison_with_torch_sees_another_rate(tmp_path: Path) -> None:
     results = fl.compare(
         "linear",
         [fl.rules.SGD(lr=0.01), "torch.optim.SGD:lr=0.0102"],
+        protocol="sweep",
         batch_sizes=[10],
         steps=200,
         losses_every=1,

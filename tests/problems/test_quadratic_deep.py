@@ -55,6 +55,7 @@ def test_a_study_takes_the_problems_own_length_and_batches_and_meets_the_publish
         runner: fl.compare(
             "quadratic-deep",
             ["sgd"],
+            protocol="sweep",
             lrs=rates,
             seeds=2,
             order="fixed",
@@ -77,4 +78,4 @@ def test_a_study_takes_the_problems_own_length_and_batches_and_meets_the_publish
         for name in ("train_loss", "validation_loss", "test_loss"):
             assert together.curve[name] == pytest.approx(alone.curve[name], rel=1e-5)
     with pytest.raises(InputError, match="quadratic-deep brings validation data of its own"):
-        fl.compare("quadratic-deep", ["sgd"], validation=0.2, progress=False, store=tmp_path / "v")
+        fl.compare("quadratic-deep", ["sgd"], protocol="sweep", validation=0.2, progress=False, store=tmp_path / "v")

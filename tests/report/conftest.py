@@ -21,7 +21,7 @@ class Studies:
     folder: object
 
     def run(self, name, *arguments, **settings) -> StudyResults:
-        return fl.compare(*arguments, **settings, threads=1, store=self.folder / name, progress=False)
+        return fl.compare(*arguments, protocol="sweep", **settings, threads=1, store=self.folder / name, progress=False)
 
     @cached_property
     def digits(self) -> StudyResults:

@@ -18,7 +18,7 @@ def rows(path):
 def results(tmp_path):
     return fl.compare(
         "cubic", ["sgd:lr=0.1|1e9", "adam:lr=0.01"], vary={"patience": [None, 1]}, epochs=2, seeds=2, threads=1,
-        losses_every=10, runner="loop", progress=False, store=tmp_path / "s",
+        protocol="sweep",         losses_every=10, runner="loop", progress=False, store=tmp_path / "s",
     )  # fmt: skip
 
 
@@ -71,7 +71,9 @@ def test_nothing_is_overwritten_unless_asked(results, tmp_path):
 
 
 def test_of_unequal_optimizers_cells_are_empty_and_text_is_quoted(tmp_path):
-    results = fl.compare("cubic", ["sgd:lr=0.1"], steps=1, seeds=1, threads=1, progress=False, store=tmp_path / "s")
+    results = fl.compare(
+        "cubic", ["sgd:lr=0.1"], protocol="sweep", steps=1, seeds=1, threads=1, progress=False, store=tmp_path / "s"
+    )
     hostile = results.records[0].description | {"optimizer": 'a,"b"\nc'}
     object.__setattr__(results.records[0], "description", hostile)
     members, *_ = results.export(tmp_path / "out")

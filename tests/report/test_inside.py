@@ -22,7 +22,7 @@ def deep(depth=10):
 def vanished(tmp_path_factory):
     problem = fl.Problem(model=deep, loss=cross_entropy, train=DIGITS.train, name="deep")
     return fl.compare(
-        problem, ["sgd"], lrs=[0.1], epochs=1, seeds=2, diagnostics="all", threads=1, progress=False,
+        problem, ["sgd"], protocol="sweep", lrs=[0.1], epochs=1, seeds=2, diagnostics="all", threads=1, progress=False,
         store=tmp_path_factory.mktemp("deep") / "s",
     )  # fmt: skip
 
@@ -47,7 +47,7 @@ def test_columns_stand_in_the_models_order_and_at_the_evaluations(vanished):
 def test_recording_changes_no_bit_of_the_training(vanished, tmp_path):
     plain = fl.compare(
         fl.Problem(model=deep, loss=cross_entropy, train=DIGITS.train, name="deep"),
-        ["sgd"], lrs=[0.1], epochs=1, seeds=2, threads=1, progress=False, store=tmp_path / "s",
+        ["sgd"], protocol="sweep", lrs=[0.1], epochs=1, seeds=2, threads=1, progress=False, store=tmp_path / "s",
     )  # fmt: skip
     for with_it, without in zip(vanished.records, plain.records, strict=True):
         assert with_it.curve["train_loss"] == without.curve["train_loss"]
@@ -87,7 +87,7 @@ def test_many_runs_in_which_nothing_was_found_are_counted(studies):
 def test_what_is_compared_beside_optimizers_is_in_the_method_and_the_gap_in_the_table(tmp_path):
     results = fl.compare(
         "digits", ["sgd"], lrs=[0.1], epochs=1, seeds=1, threads=1, progress=False, store=tmp_path / "s",
-        vary={"l1": [0, 0.01], "patience": [2]}, schedules=["cosine"],
+        protocol="sweep", vary={"l1": [0, 0.01], "patience": [2]}, schedules=["cosine"],
     )  # fmt: skip
     told = " ".join(method(results))
     assert "learning-rate schedule cosine" in told

@@ -82,7 +82,7 @@ def test_the_sentences_name_the_best_row_of_each_optimizer(studies):
 def test_a_study_that_recorded_layers_alone_has_neither(tmp_path):
     results = fl.compare(
         "linear", ["sgd"], lrs=[0.01], epochs=1, seeds=1, threads=1, diagnostics="layers", progress=False,
-        store=tmp_path / "s",
+        protocol="sweep", store=tmp_path / "s",
     )  # fmt: skip
     assert measured(results) == []
     assert "harpness" not in page.page_text(results).split("<script")[0]

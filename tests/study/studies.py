@@ -16,6 +16,7 @@ def line(**changes):
 
 def compare(tmp_path, problem=None, optimizers=("sgd", "adam"), **changes):
     given = {
+        "protocol": "sweep",
         "lrs": [0.01, 0.1],
         "epochs": 2,
         "seeds": 2,
@@ -23,7 +24,7 @@ def compare(tmp_path, problem=None, optimizers=("sgd", "adam"), **changes):
         "progress": False,
         "store": tmp_path / "s",
     }
-    return fl.compare(problem or line(), optimizers, **{**given, **changes})
+    return fl.compare(problem or line(), optimizers, protocol="sweep", **{**given, **changes})
 
 
 def curves(results):

@@ -74,7 +74,9 @@ def test_costs_are_measured_where_the_population_trains_long_enough(monkeypatch)
 
 def planned(name):
     problem = line(name=name)
-    return fl.plan(problem, ["sgd"], lrs=RATES, epochs=2, seeds=2, threads=1, runner="population").populations[0]
+    return fl.plan(
+        problem, ["sgd"], protocol="sweep", lrs=RATES, epochs=2, seeds=2, threads=1, runner="population"
+    ).populations[0]
 
 
 def test_a_plan_from_before_members_left_has_no_costs():

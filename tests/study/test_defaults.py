@@ -63,8 +63,10 @@ def test_a_last_batch_that_is_dropped_is_not_rehearsed(tmp_path):
 
 def test_the_next_command_names_a_batch_size_that_is_not_the_problems_own(tmp_path):
     given = {"steps": 1, "seeds": 1, "threads": 1, "progress": False}
-    own = fl.compare("quadratic-deep", ["sgd:lr=0.001"], store=tmp_path / "a", **given)
-    other = fl.compare("quadratic-deep", ["sgd:lr=0.001"], batch_sizes=[64], store=tmp_path / "b", **given)
+    own = fl.compare("quadratic-deep", ["sgd:lr=0.001"], protocol="sweep", store=tmp_path / "a", **given)
+    other = fl.compare(
+        "quadratic-deep", ["sgd:lr=0.001"], protocol="sweep", batch_sizes=[64], store=tmp_path / "b", **given
+    )
     assert "--batch-size" not in advice.next_command(own)
     assert "--batch-size 64" in advice.next_command(other)
 

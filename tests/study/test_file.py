@@ -68,7 +68,7 @@ def heavy(name, parameter, module):
 
 def run(tmp_path, *arguments, **changes):
     given = {"steps": 1, "seeds": 1, "threads": 1, "progress": False, "store": tmp_path / "s"}
-    return fl.compare(*arguments, **{**given, **changes})
+    return fl.compare(*arguments, protocol="sweep", **{**given, **changes})
 
 
 def specification_of(path, **changes):
@@ -162,6 +162,7 @@ def test_a_file_gives_the_study_of_the_same_arguments(tmp_path):
     called = fl.compare(
         "cubic",
         ["adam", "sgd:lr=0.1|0.5", "muon:others.lr=0.01"],
+        protocol="sweep",
         lrs=[0.01, 0.1],
         epochs=1,
         seeds=2,
@@ -181,7 +182,7 @@ def test_a_file_gives_the_study_of_the_same_arguments(tmp_path):
     with pytest.raises(
         InputError, match=r"holds another study \(label|holds another study \(optimizer: adam and plain"
     ):
-        fl.compare("cubic", ["adam"], store=tmp_path / "a", progress=False)
+        fl.compare("cubic", ["adam"], protocol="sweep", store=tmp_path / "a", progress=False)
 
 
 def test_optimizers_left_out_are_those_of_compare(tmp_path):

@@ -113,7 +113,14 @@ def test_signals_lose_nothing(tmp_path, sent):
     resumed = fl.resume(tmp_path / "cut", progress=False)
     optimizers = ["sgd:lr=0.01|0.1", "adam:lr=0.01|0.1"]
     whole = fl.compare(
-        f"{script}:problem", optimizers, epochs=40, seeds=2, threads=1, progress=False, store=tmp_path / "whole"
+        f"{script}:problem",
+        optimizers,
+        protocol="sweep",
+        epochs=40,
+        seeds=2,
+        threads=1,
+        progress=False,
+        store=tmp_path / "whole",
     )
     assert same(curves(resumed), curves(whole))
     script.write_text(SCRIPT.replace("0.2", "0.3"))

@@ -48,7 +48,7 @@ def script(tmp_path_factory):
 def whole(script):
     given = {"vary": {"gradient_noise": [0.1]}, "batch_sizes": [11], "epochs": 40, "seeds": 2, "threads": 1}
     store = script.parent / "whole"
-    return fl.compare(f"{script}:problem", ["adam"], lrs=[0.1], progress=False, store=store, **given)
+    return fl.compare(f"{script}:problem", ["adam"], protocol="sweep", lrs=[0.1], progress=False, store=store, **given)
 
 
 @pytest.mark.parametrize(("runner", "workers"), [("loop", 1), ("processes", 2)])

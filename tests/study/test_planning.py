@@ -68,7 +68,9 @@ def test_the_same_population_gives_the_same_bits_and_goes_on_by_its_plan(tmp_pat
     whole = compare(tmp_path, runner="population")
     again = compare(tmp_path, store=tmp_path / "again", runner="population")
     assert same(curves(whole), curves(again))
-    named = fl.compare("linear", ["sgd"], epochs=1, store=tmp_path / "named", runner="population", progress=False)
+    named = fl.compare(
+        "linear", ["sgd"], protocol="sweep", epochs=1, store=tmp_path / "named", runner="population", progress=False
+    )
     assert fl.resume(tmp_path / "named", progress=False).plan == named.plan
 
 

@@ -28,9 +28,27 @@ def normalised():
 def test_what_cannot_be_measured_is_said_before_any_training(make, count, message, tmp_path):
     problem = fl.Problem(model=make, loss=mse_loss, train=rows(count), validation=0.0, name="few")
     with pytest.raises(InputError, match=message):
-        fl.compare(problem, "sgd", lrs=[0.1], epochs=1, diagnostics="all", store=tmp_path / "s", progress=False)
+        fl.compare(
+            problem,
+            "sgd",
+            protocol="sweep",
+            lrs=[0.1],
+            epochs=1,
+            diagnostics="all",
+            store=tmp_path / "s",
+            progress=False,
+        )
     assert not (tmp_path / "s").exists()
-    fl.compare(problem, "sgd", lrs=[0.1], epochs=1, diagnostics="layers", store=tmp_path / "s", progress=False)
+    fl.compare(
+        problem,
+        "sgd",
+        protocol="sweep",
+        lrs=[0.1],
+        epochs=1,
+        diagnostics="layers",
+        store=tmp_path / "s",
+        progress=False,
+    )
 
 
 def test_the_rehearsal_leaves_no_trace_in_the_curves(tmp_path):
@@ -38,7 +56,7 @@ def test_the_rehearsal_leaves_no_trace_in_the_curves(tmp_path):
     curves = [
         fl.compare(
             problem, "sgd", lrs=[0.1], epochs=2, seeds=1, batch_sizes=[8], diagnostics=depth, store=tmp_path / depth,
-            progress=False, threads=1,
+            protocol="sweep", progress=False, threads=1,
         ).records[0].curve["train_loss"]
         for depth in ("none", "all")
     ]  # fmt: skip

@@ -187,7 +187,15 @@ def test_everything_is_tried_before_anything_is_trained(tmp_path):
 
 def test_one_thing_serves_where_several_may_be_given(tmp_path):
     results = fl.compare(
-        line(), fl.rules.Adam, lrs=0.1, batch_sizes=8, epochs=1, seeds=1, progress=False, store=str(tmp_path / "s")
+        line(),
+        fl.rules.Adam,
+        protocol="sweep",
+        lrs=0.1,
+        batch_sizes=8,
+        epochs=1,
+        seeds=1,
+        progress=False,
+        store=str(tmp_path / "s"),
     )
     assert len(results.records) == 1
 
@@ -216,7 +224,7 @@ def test_json_has_the_fixed_part_and_only_finite_numbers(tmp_path):
 def test_the_next_command_keeps_all_that_was_asked(tmp_path):
     results = fl.compare(
         "cubic", ["momentum:nesterov=true,lr=0.1", "adam:weight_decay=0.01,lr=0.1"], vary={"hidden": ["4", "8"]},
-        batch_sizes=[32], steps=5, seeds=1, seed=7, validation=0.3, order="fixed", threads=1, progress=False,
+        protocol="sweep", batch_sizes=[32], steps=5, seeds=1, seed=7, validation=0.3, order="fixed", threads=1, progress=False,
         target="train_loss<=0.1", evaluate_every=2, store=tmp_path / "c",
     )  # fmt: skip
     command = results.next_command()
@@ -227,6 +235,7 @@ def test_the_next_command_keeps_all_that_was_asked(tmp_path):
     whole = fl.compare(
         "digits",
         ["sgd:lr=0.1"],
+        protocol="sweep",
         vary={"batch_norm": [True], "dropout": [0.0]},
         steps=1,
         seeds=1,
@@ -282,7 +291,9 @@ def test_a_failure_while_training_names_the_member(tmp_path):
 
 
 def test_the_next_command_can_be_parsed_and_looks_closer(tmp_path):
-    results = fl.compare("cubic", ["sgd", "adam"], epochs=1, seeds=1, threads=1, progress=False, store=tmp_path / "c")
+    results = fl.compare(
+        "cubic", ["sgd", "adam"], protocol="sweep", epochs=1, seeds=1, threads=1, progress=False, store=tmp_path / "c"
+    )
     command = advice.next_command(results)
     assert command.startswith("fallline compare cubic -o ")
     assert command.endswith("--seeds 10")

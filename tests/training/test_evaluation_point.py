@@ -188,7 +188,7 @@ def test_files_of_a_fit_hold_the_weights_that_were_evaluated(tmp_path):
 def test_a_study_compares_and_keeps_the_average(tmp_path):
     results = fl.compare(
         line(), [Average(SGD(lr=0.1), decay=DECAY), SGD(lr=0.1)], epochs=4, seeds=1, batch_sizes=[2], threads=1,
-        progress=False, store=tmp_path,
+        protocol="sweep", progress=False, store=tmp_path,
     )  # fmt: skip
     averaged, plain = results.records
     assert averaged.curve["train_loss"] == pytest.approx([(2 - w) ** 2 for w in averages(8)], rel=1e-6)

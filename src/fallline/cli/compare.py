@@ -57,7 +57,25 @@ def compare(
         int | None, typer.Option(metavar="N", help="Epochs of every training; the problem's own or 10 by default.")
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Updates of every training, instead.")] = None,
-    seeds: Annotated[int, typer.Option(metavar="N", help="Runs of every setting, each from its own weights.")] = 3,
+    protocol: Annotated[
+        str, typer.Option(metavar="full|sweep", help="Search, then reruns of what was chosen and a verdict; or search.")
+    ] = "full",
+    seeds: Annotated[int, typer.Option(metavar="N", help="Runs of every setting in the search.")] = 3,
+    final_seeds: Annotated[
+        int, typer.Option(metavar="N", help="Reruns of what was chosen, on fresh seeds; these alone are reported.")
+    ] = 10,
+    search: Annotated[
+        str, typer.Option(metavar="grid|random|sobol|halton", help="How values are searched in ranges.")
+    ] = "grid",
+    trials: Annotated[
+        int | None, typer.Option(metavar="N", help="Values that a range is cut into, or settings drawn; 7 by default.")
+    ] = None,
+    tuning_repeats: Annotated[
+        int, typer.Option(metavar="N", help="Repeats of search and reruns, each on other seeds.")
+    ] = 1,
+    extra_trials: Annotated[
+        int, typer.Option(metavar="N", help="Trials more for every optimizer where a best value is at an edge.")
+    ] = 0,
     seed: Annotated[int, typer.Option(metavar="S", help="The seed of the whole study.")] = 0,
     validation: Annotated[
         float | None, typer.Option(metavar="F", help="Fraction of the training rows that selects; a fifth by default.")
@@ -104,7 +122,7 @@ def compare(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Train every optimizer with every value tried, from the same weights on the same batches, and rank them."""
+    """Tune every optimizer with as many trials, train what was chosen again on fresh seeds, and judge all pairs."""
     from fallline.errors import InputError
 
     how: dict[str, Any] = {
@@ -136,7 +154,13 @@ def compare(
         "batch_sizes": None if batch_size is None else _whole_numbers(batch_size, "--batch-size"),
         "epochs": epochs,
         "steps": steps,
+        "protocol": protocol,
         "seeds": seeds,
+        "final_seeds": final_seeds,
+        "search": search,
+        "trials": trials,
+        "tuning_repeats": tuning_repeats,
+        "extra_trials": extra_trials,
         "seed": seed,
         "validation": validation,
         "order": order,

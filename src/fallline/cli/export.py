@@ -21,7 +21,7 @@ def export(
     results = api.results(folder)
     for path in results.export(out, overwrite=overwrite):
         print(path)
-    ended, planned = len(results.records), results.plan["members"]
+    ended, planned = len(results.records), results.planned
     print(f"{counted(ended, 'member')}{'' if ended == planned else f' of {planned}, which is so far'}.")
     if made := nameless(results.specification):
         print(f"{', '.join(made)}: made in Python, so study.toml must be given a name to find it by.")

@@ -46,7 +46,12 @@ def show(results: "Results", folder: Path | None = None) -> None:
 
 def show_plan(plan: "Plan") -> None:
     """Who would train together, and why."""
-    print(f"{plan.members} members, {plan.steps:,} steps.")
+    print(f"{plan.all_members} members, {plan.all_steps:,} steps.")
+    if plan.members_to_come:
+        print(
+            f"First the search: {plan.members} members, {plan.steps:,} steps. Then what it chose is trained again: "
+            f"{plan.members_to_come} members, {plan.steps_to_come:,} steps, planned when they are known."
+        )
     for together in plan.populations:
         how = "compiled" if together.compiled else "captured"
         threads = f"{together.threads} thread{'s' * (together.threads > 1)}"

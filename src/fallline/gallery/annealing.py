@@ -28,6 +28,7 @@ def annealing(setting: Setting) -> Shown:
     results = fl.compare(
         problem,
         [fl.rules.SGD()],
+        protocol="sweep",
         lrs=list(RATES.values()),
         schedules=SCHEDULES,
         batch_sizes=[BATCH],

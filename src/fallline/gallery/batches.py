@@ -56,6 +56,7 @@ def _train_sizes(setting: Setting, rate: float, sizes: Sequence[int]) -> "list[A
     results = fl.compare(
         "digits",
         [fl.rules.SGD(lr=rate)],
+        protocol="sweep",
         batch_sizes=sizes,
         epochs=EPOCHS,
         seeds=1,

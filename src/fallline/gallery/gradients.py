@@ -171,6 +171,7 @@ def _train(setting: Setting, problem: "fl.Problem") -> "Sequence[Any]":
     return fl.compare(
         problem,
         [fl.rules.SGD(lr=RATE)],
+        protocol="sweep",
         batch_sizes=[64],
         epochs=EPOCHS,
         seeds=TRAINED_SEEDS,

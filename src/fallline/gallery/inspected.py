@@ -48,6 +48,7 @@ class Studies:
         return fl.compare(
             problem,
             [rule],
+            protocol="sweep",
             batch_sizes=[64],
             **budget,
             seeds=SEEDS,

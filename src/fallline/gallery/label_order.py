@@ -18,6 +18,7 @@ def label_order(setting: Setting) -> Shown:
     results = fl.compare(
         [_loader("sorted", shuffle=False), _loader("shuffled", shuffle=True)],
         [fl.rules.SGD(lr=0.3), fl.rules.Adam(lr=0.003)],
+        protocol="sweep",
         epochs=10,
         evaluate_every=6,
         seeds=SEEDS,

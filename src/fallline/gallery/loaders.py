@@ -37,6 +37,7 @@ def dataloader(setting: Setting) -> Shown:
                 numbered("pin_memory=True", batch_size=4, pin_memory=True),
             ],
             [fl.rules.SGD(lr=0.1)],
+            protocol="sweep",
             epochs=EPOCHS,
             evaluate_every=1,
             seeds=1,

@@ -86,6 +86,7 @@ def _visit(setting: Setting, name: str, labels: tuple[float, ...], jump: bool = 
     return fl.compare(
         four_points(labels, VISITS, jump=jump),
         [fl.rules.SGD(lr=LR), f"torch.optim.SGD:lr={LR}"],
+        protocol="sweep",
         epochs=1,
         evaluate_every=1,
         losses_every=1,
@@ -102,6 +103,7 @@ def _train(setting: Setting, name: str, labels: tuple[float, ...], bias: bool = 
     return fl.compare(
         four_points(labels, bias=bias),
         [fl.rules.SGD(lr=LR)],
+        protocol="sweep",
         batch_sizes=[1],
         epochs=300,
         seeds=SEEDS,

@@ -54,6 +54,7 @@ def batch_norm_speed(setting: Setting) -> Shown:
     results = fl.compare(
         problem,
         [fl.rules.SGD(lr=RATE)],
+        protocol="sweep",
         vary={"batch_norm": [False, True]},
         batch_sizes=[32],
         steps=STEPS,

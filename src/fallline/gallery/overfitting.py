@@ -170,6 +170,7 @@ def _compare(setting: Setting, name: str, vary: Mapping[str, Sequence[Any]]) -> 
     return fl.compare(
         _small_digits(),
         [fl.rules.Adam(lr=0.005)],
+        protocol="sweep",
         vary=vary,
         batch_sizes=[BATCH],
         epochs=EPOCHS,

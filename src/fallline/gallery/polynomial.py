@@ -28,6 +28,7 @@ def fitting(setting: Setting) -> Shown:
     results = fl.compare(
         problems,
         ["torch.optim.LBFGS:lr=0.5,max_iter=5"],
+        protocol="sweep",
         vary={"degree": list(DEGREES.values())},
         batch_sizes=[100],
         steps=STEPS,
@@ -41,6 +42,7 @@ def fitting(setting: Setting) -> Shown:
     classic = fl.compare(
         problems[SHOWN],
         [fl.rules.SGD(lr=0.01)],
+        protocol="sweep",
         vary={"degree": [DEGREES["fitting"], DEGREES["overfitting"]]},
         batch_sizes=[10],
         epochs=CLASSIC_EPOCHS,

@@ -14,6 +14,7 @@ def study(
     return fl.compare(
         problem,
         optimizers,
+        protocol="sweep",
         validation=0,
         threads=1,
         store=setting.store(name),

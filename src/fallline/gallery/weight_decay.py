@@ -155,6 +155,7 @@ def _train(
     return fl.compare(
         penalised_digits(),
         [optimizer],
+        protocol="sweep",
         vary=vary,
         batch_sizes=[64],
         epochs=epochs,

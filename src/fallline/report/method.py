@@ -145,7 +145,7 @@ def _measured(rows: list[Row], quantity: str) -> str:
 
 
 def _planned(results: StudyResults) -> int:
-    return int(results.plan.get("members", len(results.records)))
+    return results.planned
 
 
 def _trials(grid: Mapping[str, Any]) -> int:

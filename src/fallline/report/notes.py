@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from fallline.report.panels import condition
+from fallline.report.search import search_note
 from fallline.report.words import counted, listed, quantity_text, setting_text
 from fallline.study import Record, Row, StudyResults
 
@@ -20,12 +21,18 @@ def unfinished_note(results: StudyResults) -> str | None:
 
 def planned_members(results: StudyResults) -> int:
     """How many members the study will have."""
-    return int(results.plan.get("members", len(results.records)))
+    return results.planned
 
 
 def ranking_notes(results: StudyResults, rows: list[Row]) -> list[str]:
     """The notes under the rows of one problem: how chosen, what brackets mean, edges, divergences."""
-    notes = [selection_note(rows), interval_note(rows), target_note(rows), instance_note(results, rows)]
+    notes = [
+        selection_note(rows),
+        search_note(results.specification),
+        interval_note(rows),
+        target_note(rows),
+        instance_note(results, rows),
+    ]
     return [
         *(note for note in notes if note is not None),
         *edge_notes(results, rows),
@@ -36,13 +43,20 @@ def ranking_notes(results: StudyResults, rows: list[Row]) -> list[str]:
 
 def selection_note(rows: list[Row]) -> str:
     """Which quantity chose the values and the order."""
-    if rows[0].selected_on == "validation_loss":
-        tested = any("test_loss" in row.intervals for row in rows)
-        return "Values and order: least median validation loss" + (
-            "; test data played no part." if tested else ". There are no test data."
+    row = rows[0]
+    chose = f"Values and order: least median {quantity_text(row.selected_on)}"
+    if row.rerun and row.selection != row.winners:
+        chose = (
+            f"Values: least median {quantity_text(row.selected_on)} of {counted(len(row.selection), 'run')} each. All "
+            f"that is reported, and the order: {counted(len(row.winners), 'rerun')} of them on seeds that chose nothing"
         )
+    elif row.rerun:
+        chose = f"Order: least median {quantity_text(row.selected_on)}"
+    if row.selected_on == "validation_loss":
+        tested = any("test_loss" in row.intervals for row in rows)
+        return chose + ("; test data played no part." if tested else ". There are no test data.")
     return (
-        f"Values and order: least median {quantity_text(rows[0].selected_on)}, because nothing was held out. "
+        f"{chose}, because nothing was held out. "
         "This says how well the data were fitted, not how well new data would be predicted."
     )
 
@@ -90,12 +104,9 @@ def edge_notes(results: StudyResults, rows: Iterable[Row]) -> Iterator[str]:
 
 def trials_notes(results: StudyResults, rows: Iterable[Row]) -> Iterator[str]:
     """That some optimizers were tuned more than others."""
-    own = {row.optimizer for row in rows}
-    counts = {
-        optimizer.label: math.prod(len(values) for values in optimizer.hyperparameters.values())
-        for optimizer in results.specification.optimizers
-        if optimizer.label in own
-    }
+    rows = list(rows)
+    own = [o.label for o in results.specification.optimizers if any(row.optimizer == o.label for row in rows)]
+    counts = {optimizer: max(row.trials for row in rows if row.optimizer == optimizer) for optimizer in own}
     if len(sizes := sorted(set(counts.values()), reverse=True)) > 1:
         told = [f"{n} for {listed(label for label, count in counts.items() if count == n)}" for n in sizes]
         yield f"Unequal trials: {'; '.join(told)}. More trials favour an optimizer."

@@ -6,6 +6,7 @@ from typing import Any
 
 from fallline.report.words import filled, setting_parts
 from fallline.study import Record, Row, StudyResults
+from fallline.study.judging import condition as study_condition
 
 CONDITIONS = ("problem", "factors", "schedule", "batch_size")
 MOST = 12
@@ -14,7 +15,8 @@ MOST = 12
 
 @dataclass(frozen=True)
 class Panel:
-    """One problem under one choice of factors, schedule and batch size: rows, best first, and all members.
+    """One problem under one choice of factors, schedule and batch size: rows, best first, and all members of the search
+    (the reruns, where nothing was searched).
 
     `condition` holds what of these is compared in the study, and so must be said.
     """
@@ -45,14 +47,15 @@ class Panel:
 
 def panels(results: StudyResults) -> list[Panel]:
     """The panels of a study, in the order in which their members were planned."""
-    keys = [_key(record) for record in results.records]
+    members = results.searched or results.reruns
+    keys = [_key(record) for record in members]
     rows = {key: [row for row in results.ranking if _key(vars(row)) == key] for key in dict.fromkeys(keys)}
     return [
         Panel(
             problem=found[0].problem,
             condition=condition(results, found[0]),
             rows=tuple(found),
-            members=tuple(record for record, own in zip(results.records, keys, strict=True) if own == key),
+            members=tuple(record for record, own in zip(members, keys, strict=True) if own == key),
         )
         for key, found in rows.items()
     ]
@@ -80,17 +83,7 @@ def foremost_rows(rows: Sequence[Row], most: int) -> list[Row]:
 
 def condition(results: StudyResults, row: Row) -> dict[str, Any]:
     """What of a row's factors, batch size and schedule differs within its problem."""
-    others = [other for other in results.ranking if other.problem == row.problem]
-    told = {
-        name: value
-        for name, value in row.factors.items()
-        if len({repr(other.factors.get(name)) for other in others}) > 1
-    }
-    if len({other.batch_size for other in others}) > 1:
-        told["batch_size"] = row.batch_size
-    if len({other.schedule for other in others}) > 1:
-        told["schedule"] = row.schedule
-    return told
+    return study_condition(results.ranking, row)
 
 
 def _key(owner: Any) -> str:

@@ -16,6 +16,7 @@ from rich.text import Text
 from fallline.report.colors import Look, looks
 from fallline.report.notes import ranking_notes, unfinished_note
 from fallline.report.panels import condition
+from fallline.report.verdicts import verdict_notes
 from fallline.report.words import (
     counted,
     decimals,
@@ -110,6 +111,7 @@ def _print_problem(results: StudyResults, problem: str, styles: dict[str, Look],
     for note in _notes(results, rows, layout):
         notes.add_row("-", Text(note))
     console.print(notes)
+    _print_verdicts(results, problem, console)
     _print_winner(results, rows[0], console)
 
 
@@ -215,6 +217,14 @@ def _notes(results: StudyResults, rows: list[Row], layout: _Layout) -> Iterator[
         yield f"Not shown for want of room: {', '.join(left_out)}."
 
 
+def _print_verdicts(results: StudyResults, problem: str, console: Console) -> None:
+    if told := verdict_notes(results, problem):
+        console.print()
+        console.print(Text("Verdict:", style="bold"))
+        for note in told:
+            console.print(Text(note))
+
+
 def _print_winner(results: StudyResults, winner: Row, console: Console) -> None:
     console.print()
     if not math.isfinite(winner.score):
@@ -226,10 +236,20 @@ def _print_winner(results: StudyResults, winner: Row, console: Console) -> None:
     console.print()
 
 
+def seeds_text(results: StudyResults, rows: list[Row]) -> str:
+    """With how many seeds values were searched, and with how many what was chosen was trained again."""
+    spec = results.specification
+    if spec.protocol == "sweep":
+        return counted(spec.seeds, "seed")
+    again = f"{spec.final_seeds} to report" if results.searched else counted(spec.final_seeds, "seed")
+    repeats = f", {spec.tuning_repeats} times" if spec.tuning_repeats > 1 else ""
+    return f"{counted(spec.seeds, 'seed')} to choose and {again}{repeats}" if results.searched else f"{again}{repeats}"
+
+
 def _budget(results: StudyResults, rows: list[Row]) -> str:
     spec = results.specification
     length = counted(spec.epochs, "epoch") if spec.epochs is not None else counted(spec.steps or 0, "step")
     sizes = {row.batch_size for row in rows}
     size = next(iter(sizes))
     batch = f", batch size {size}" if len(sizes) == 1 and size is not None else ""
-    return f"{length}, {counted(spec.seeds, 'seed')}{batch}"
+    return f"{length}, {seeds_text(results, rows)}{batch}"

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated
 
-from fallline.errors import InputError
+from fallline.log_range import LogRange as LogRange
 
 
 @dataclass(frozen=True)
@@ -27,25 +27,6 @@ class Range:
         if self.high == math.inf:
             return f"a finite number {'above' if self.low_open else 'of at least'} {self.low:g}"
         return f"in {'(' if self.low_open else '['}{self.low:g}, {self.high:g}{')' if self.high_open else ']'}"
-
-
-@dataclass(frozen=True)
-class LogRange:
-    """A search space: values spread evenly on a logarithmic scale from low to high, both above 0."""
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        if not (0 < self.low < self.high < math.inf):
-            raise InputError(f"A logarithmic range needs 0 < low < high; got {self.low:g}..{self.high:g}.")
-
-    def grid(self, count: int) -> tuple[float, ...]:
-        """`count` values from low to high, both included, each rounded to 6 significant digits."""
-        if count < 2:
-            raise InputError(f"A logarithmic grid needs at least 2 values; got {count}.")
-        ratio = math.log(self.high / self.low) / (count - 1)
-        return tuple(float(f"{self.low * math.exp(ratio * i):.6g}") for i in range(count))
 
 
 Nonnegative = Annotated[float, Range(low=0.0)]

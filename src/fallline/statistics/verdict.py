@@ -155,5 +155,5 @@ def _comparison(
         detectable=detectable_difference(lead, pairs, alpha),
         diverged=(int(np.isinf(runs[first]).sum()), int(np.isinf(runs[second]).sum())),
         seeds_needed=needed,
-        terms=terms,
+        terms=terms.among((first, second)),
     )

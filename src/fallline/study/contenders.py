@@ -1,10 +1,9 @@
 """Contenders: the optimizers that a study compares, each with the values that are tried."""
 
 import inspect
-import itertools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,10 @@ import torch
 from fallline import rules
 from fallline.errors import InputError, shown
 from fallline.imports import absolute, load_object
+from fallline.protocol import TRIALS, Search, Space, trial_settings
 from fallline.rules import LogRange, Rule
 from fallline.rules.kinds import Kind
-from fallline.study.values import TRIALS, distinct, parse_values
+from fallline.study.space import SearchSpace, checked
 from fallline.suggestions import unknown
 from fallline.training import Algorithm
 from fallline.wrappers import L2, Route, Wrapper
@@ -32,7 +32,8 @@ class Contender:
     """One optimizer of a study: its label, its algorithm, and every value tried of each hyperparameter that is set.
 
     `source` is the name or reference by which the algorithm can be found again; None for an object made in Python.
-    `own` are the hyperparameters that its text gives values, which stand whatever is tried of all optimizers.
+    `own` are the hyperparameters that its text gives values, which stand whatever is tried of all optimizers, and
+    `ranges` those of which the values are a range, cut: a search that is no grid draws others from it.
     """
 
     label: str
@@ -40,14 +41,37 @@ class Contender:
     grid: Mapping[str, tuple[Any, ...]]
     source: str | None
     own: frozenset[str] = frozenset()
+    ranges: Mapping[str, LogRange] = field(default_factory=dict)
 
     @property
     def settings(self) -> list[dict[str, Any]]:
         """Every combination of the values, with the hyperparameters that are not tried at their own value."""
-        fixed = self.algorithm.hyperparameters() if isinstance(self.algorithm, Rule) else {}
-        return [
-            {**fixed, **dict(zip(self.grid, values, strict=True))} for values in itertools.product(*self.grid.values())
-        ]
+        return self.searched("grid")
+
+    def searched(self, search: Search, trials: int = TRIALS, seed: int = 0, repeat: int = 0) -> list[dict[str, Any]]:
+        """The settings that a search tries, with the hyperparameters that are not tried at their own value."""
+        space: Space = self.grid if search == "grid" else {**self.grid, **self.ranges}
+        found = trial_settings(space, search, trials, seed, self.label, repeat)
+        return [{**self._fixed, **setting} for setting in found]
+
+    def legal(self, setting: Mapping[str, Any]) -> bool:
+        """Whether the algorithm can be made with a setting."""
+        kinds = kinds_of(self.algorithm)
+        try:
+            for name in self.grid:
+                checked(self.label, kinds[name], name, setting[name])
+            if isinstance(self.algorithm, Rule):
+                self.algorithm.replace(setting)
+            else:
+                self.algorithm([torch.zeros(1, requires_grad=True)], **setting)
+        except Exception:
+            # What a torch optimizer raises for values that it does not take is its own affair.
+            return False
+        return True
+
+    @property
+    def _fixed(self) -> Mapping[str, Any]:
+        return self.algorithm.hyperparameters() if isinstance(self.algorithm, Rule) else {}
 
     @property
     def kind(self) -> type:
@@ -66,14 +90,15 @@ def contender(
     varied: Mapping[str, Sequence[Any]] | None = None,
     tune: bool = True,
     whole_models: bool = True,
+    trials: int = TRIALS,
 ) -> Contender:
     """A contender from text (`adam`, `adam:lr=1e-4..1`, `file.py:Mine`, `torch.optim.AdamW:lr=0.1`), a rule, a class of
     rules, or a class of torch optimizers.
 
     A rule instance stands for the values it has; a name or a class is tuned over the rule's search space. `rates`
     are tried where the text gives no lr, `varied` values of other hyperparameters where the algorithm has them.
-    Without `tune` a name stands for the rule's own defaults. A rule that takes no vectors gets AdamW beside it for
-    those of `whole_models`, which the label says.
+    Ranges are cut into `trials` values. Without `tune` a name stands for the rule's own defaults. A rule that takes no
+    vectors gets AdamW beside it for those of `whole_models`, which the label says.
     """
     text = given if isinstance(given, str) else None
     name, settings = _split(text) if text is not None else (None, {})
@@ -92,20 +117,20 @@ def contender(
         for values in (settings, wanted):
             if "weight_decay" in values:
                 values["l2.weight_decay"] = values.pop("weight_decay")
-    grid: dict[str, tuple[Any, ...]] = _own_values(found) if isinstance(found, Rule) else {}
-    if tune and tuned:
-        searched = {field: space.grid(TRIALS) for field, space in _search(algorithm).items()}
-        grid.update({field: values for field, values in searched.items() if field in kinds})
-    for field, values in wanted.items():
-        if field in kinds:
-            grid[field] = tuple(v for value in values for v in _parsed(value, kinds[field], label, field))
-    for field, written in settings.items():
-        if field not in kinds:
+    for key in settings:
+        if key not in kinds:
             further = {"weight_decay"} - kinds.keys() if isinstance(algorithm, Rule) else set()
-            raise InputError(unknown(field, [*kinds, *further], f"hyperparameter of {label}"))
-        grid[field] = parse_values(written, kinds[field], label, field)
-    grid = {field: distinct(_checked(label, kinds, field, values), label, field) for field, values in grid.items()}
-    return Contender(label, algorithm, grid, absolute(name) if name is not None else reference(found), own)
+            raise InputError(unknown(key, [*kinds, *further], f"hyperparameter of {label}"))
+    space = SearchSpace(label, kinds, trials)
+    if isinstance(found, Rule):
+        space.take_values(_own_values(found))
+    if tune and tuned:
+        space.take_ranges(_search(algorithm))
+    space.take_values({key: values for key, values in wanted.items() if key in kinds})
+    space.take_text(settings)
+    return Contender(
+        label, algorithm, space.grid, absolute(name) if name is not None else reference(found), own, space.ranges
+    )
 
 
 def single_rule(text: str) -> tuple[Rule, str]:
@@ -183,13 +208,6 @@ def reference(algorithm: Any) -> str | None:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
-def _parsed(value: Any, kind: Kind, label: str, name: str) -> tuple[Any, ...]:
-    """The values that one given value stands for: text is read as on the command line."""
-    if isinstance(value, str) and kind.type is not str:
-        return parse_values(value, kind, label, name)
-    return (value,)
-
-
 def wrappers_of(algorithm: Algorithm) -> tuple[str, ...]:
     """The names of the wrappers around a rule, the outermost first."""
     names = []
@@ -264,15 +282,6 @@ def _label(name: str | None, algorithm: Algorithm) -> str:
     kind = type(algorithm.core())
     plain = kind.__name__.lower() if BUILT_IN.get(kind.__name__.lower()) is kind else kind.__name__
     return "+".join([*wrappers_of(algorithm), plain])
-
-
-def _checked(label: str, kinds: Mapping[str, Kind], name: str, values: Sequence[Any]) -> list[Any]:
-    checked = [kinds[name].checked(label, name, value) for value in values]
-    if name == "lr":
-        for value in checked:
-            if isinstance(value, bool) or not isinstance(value, float) or not 0 < value < float("inf"):
-                raise InputError(f"{label}: lr must be a finite number above 0; got {shown(value)}.")
-    return checked
 
 
 def _kind_of_default(default: Any) -> Kind:

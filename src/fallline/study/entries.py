@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, Valida
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from fallline.errors import InputError, shown
+from fallline.protocol import TRIALS
 from fallline.study.contenders import Contender, contender
 from fallline.study.named import NamedProblem, named
 from fallline.study.specification import Value
@@ -80,10 +81,14 @@ class OptimizerEntry(BaseModel):
             None if _key(name, grid) in grid else unknown(name, own.hyperparameters, f"hyperparameter of {own.label}")
         )
 
-    def contender(self, rates: Sequence[Any] | None, varied: Mapping[str, Sequence[Any]] | None) -> Contender:
-        """What the study compares; `rates` and `varied` are tried of what has no values of its own."""
+    def contender(
+        self, rates: Sequence[Any] | None, varied: Mapping[str, Sequence[Any]] | None, trials: int = TRIALS
+    ) -> Contender:
+        """What the study compares; `rates` and `varied` are tried of what has no values of its own, and ranges cut into
+        so many values.
+        """
         rates = None if "lr" in self._tried else rates
-        made = contender(self.name, rates, {**(varied or {}), **self._tried}, self.tune)
+        made = contender(self.name, rates, {**(varied or {}), **self._tried}, self.tune, trials=trials)
         first = [_key(name, made.grid) for name in self._tried]
         return replace(
             made,

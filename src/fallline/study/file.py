@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from fallline.errors import InputError, shown
+from fallline.protocol import Search
 from fallline.schedules import schedule
 from fallline.study.conditions import checked_factors, known_factors, spelled_rule, undeclared_hint
 from fallline.study.defaults import CLASSICAL
@@ -41,7 +42,13 @@ class StudyFile(BaseModel):
     steps: Count | None = None
     evaluate_every: Count | None = None
     losses_every: Count | None = None
+    protocol: Literal["full", "sweep"] = "full"
     seeds: Count = 3
+    final_seeds: Count = 10
+    search: Search = "grid"
+    trials: Annotated[int, Field(ge=2, strict=True)] | None = None
+    tuning_repeats: Count = 1
+    extra_trials: Annotated[int, Field(ge=0, strict=True)] = 0
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     validation: Annotated[float, Field(ge=0, lt=1)] | None = None
     order: Literal["reshuffle", "fixed"] = "reshuffle"

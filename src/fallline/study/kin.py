@@ -1,4 +1,6 @@
-"""Members that may train together as one program: those that share all but optimizer, schedule, treatments and seed."""
+"""Members that may train together as one program: those that share all but optimizer, schedule, treatments and seed,
+every setting with the same seeds.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from torch import nn
 from fallline import cohorts
 from fallline.plain import canonical
 from fallline.problems import Prepared, initial_model
+from fallline.study.record import describe
 from fallline.training import Member
 from fallline.training.treatments import TREATMENTS
 
@@ -22,6 +25,7 @@ class Kin:
 
 def kin_of(members: Sequence[Member], problems: Mapping[str, Prepared], seed: int) -> list[Kin]:
     """The kin of a study. Members with a reason against it are set apart, each reason by itself."""
+    seeds = _seeds(members)
     found: dict[str, list[int]] = {}
     reasons: dict[str, str | None] = {}
     models: dict[str, nn.Module] = {}
@@ -33,6 +37,19 @@ def kin_of(members: Sequence[Member], problems: Mapping[str, Prepared], seed: in
         program = canonical([shared, member.optimizer, sorted(member.factors.items(), key=str), member.diagnostics])
         if program not in reasons:
             reasons[program] = cohorts.reason(member, models[shared])
-        found.setdefault(canonical([shared, reasons[program]]), []).append(place)
-        reasons[canonical([shared, reasons[program]])] = reasons[program]
+        kin = canonical([shared, seeds[_setting(member)], reasons[program]])
+        found.setdefault(kin, []).append(place)
+        reasons[kin] = reasons[program]
     return [Kin(tuple(places), reasons[key]) for key, places in found.items()]
+
+
+def _seeds(members: Sequence[Member]) -> dict[str, list[int]]:
+    """The seeds with which each setting is trained."""
+    found: dict[str, list[int]] = {}
+    for member in members:
+        found.setdefault(_setting(member), []).append(member.seed)
+    return found
+
+
+def _setting(member: Member) -> str:
+    return canonical({**describe(member), "seed": None})

@@ -15,7 +15,7 @@ from fallline.plain import canonical
 from fallline.study.plan import Plan
 from fallline.study.specification import Specification
 
-_PASSING = ("threads", "command")
+_PASSING = ("threads", "command", "data_dir")
 
 
 def known_or_made(

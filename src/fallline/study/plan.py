@@ -1,4 +1,6 @@
-"""The plan: how a study's members are trained. It is chosen once, stored with the study and used again by resume."""
+"""The plan: how a study's members are trained. That of a stage is chosen when it begins, stored with the study and used
+again by resume.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -38,10 +40,13 @@ class PlannedPopulation:
 
 @dataclass(frozen=True)
 class Plan:
-    """Runner, device, threads (of the runner processes: how many there are) and size of a study; `lengths` are the
-    steps of a training by problem and batch size, `reasons` says in words why.
+    """Runner, device, threads (of the runner processes: how many there are) and size of a stage of a study, as a rule
+    the search; `lengths` are the steps of a training by problem and batch size, `reasons` says in words why.
 
-    `populations` are trained first; `runner` trains the members that are in none.
+    `populations` are trained first; `runner` trains the members that are in none. `asked` are the runner and threads
+    that the user asked for, `later` the plans of the stages after the first that have begun. Of stages that have not,
+    who their members are depends on results: how many they will be, and their steps, are `members_to_come` and
+    `steps_to_come`.
     """
 
     runner: str
@@ -52,6 +57,25 @@ class Plan:
     lengths: tuple[tuple[str, int | None, int], ...]
     reasons: tuple[str, ...]
     populations: tuple[PlannedPopulation, ...] = ()
+    asked: tuple[str, int | None] = ("auto", None)
+    later: tuple["Plan", ...] = ()
+    members_to_come: int = 0
+    steps_to_come: int = 0
+
+    @property
+    def stages(self) -> tuple["Plan", ...]:
+        """The plans of the stages that have begun, in order."""
+        return (self, *self.later)
+
+    @property
+    def all_members(self) -> int:
+        """The members of the whole study, as far as is known."""
+        return self.members_to_come + sum(stage.members for stage in self.stages)
+
+    @property
+    def all_steps(self) -> int:
+        """The steps of the whole study, as far as is known."""
+        return self.steps_to_come + sum(stage.steps for stage in self.stages)
 
     def to_json(self) -> dict[str, Any]:
         """The plan in plain values."""
@@ -67,8 +91,26 @@ class Plan:
                 "lengths": tuple((name, size, steps) for name, size, steps in plain["lengths"]),
                 "reasons": tuple(plain["reasons"]),
                 "populations": tuple(populations),
+                "asked": tuple(plain.get("asked", ("auto", None))),
+                "later": tuple(map(cls.from_json, plain.get("later", ()))),
             }
         )
+
+    def followed_by(self, stage: "Plan", known_before: bool) -> Self:
+        """The plan with that of a stage that begins, whose members were counted among those to come or were not."""
+        members, steps = (stage.members, stage.steps) if known_before else (0, 0)
+        return replace(
+            self,
+            later=(*self.later, stage),
+            members_to_come=self.members_to_come - members,
+            steps_to_come=self.steps_to_come - steps,
+        )
+
+    def with_stage(self, number: int, stage: "Plan") -> "Plan":
+        """The plan with another in the place of a stage's."""
+        if number == 0:
+            return stage
+        return replace(self, later=(*self.later[: number - 1], stage, *self.later[number:]))
 
     def compacted(self, planned: PlannedPopulation, compaction: Sequence[tuple[int, int]]) -> Self:
         """The plan with what became of one of its populations."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fallline.plain import canonical
+from fallline.protocol import Seeds, edges, selected
 from fallline.statistics import MedianInterval, median_interval
 from fallline.study.record import Record
 from fallline.study.target import Target
@@ -29,8 +30,10 @@ class StepsToTarget:
 class Row:
     """One optimizer on one problem, at the values that did best on validation data.
 
-    `intervals` has the final value of every quantity, and `test_gap`, the loss on test data less that on training data
-    (`validation_gap` where there are no test data).
+    `selection` are the runs that chose the values, `winners` those that are reported: the reruns of these values on
+    seeds that chose nothing. In a sweep, and as long as a study has not come to its reruns (`rerun` is False), both
+    are the same. `intervals` has the final value of every quantity, and `test_gap`, the loss on test data less that on
+    training data (`validation_gap` where there are no test data).
     """
 
     problem: str
@@ -44,7 +47,9 @@ class Row:
     trials: int
     members: int
     diverged: int
+    selection: tuple[Record, ...]
     winners: tuple[Record, ...]
+    rerun: bool
     intervals: Mapping[str, MedianInterval]
     steps_to_target: StepsToTarget | None
     edges: tuple[str, ...]
@@ -63,14 +68,17 @@ class Row:
 Grid = Mapping[str, Sequence[Any]]
 
 
-def rank(records: Sequence[Record], grids: Mapping[str, Grid], target: Mapping[str, Target | None]) -> list[Row]:
+def rank(
+    records: Sequence[Record], grids: Mapping[str, Grid], target: Mapping[str, Target | None], seeds: Seeds
+) -> list[Row]:
     """The rows of a study, best first within each problem; test data play no part in it.
 
-    `grids` gives every optimizer's values tried of each hyperparameter, `target` each problem's target.
+    `grids` gives every optimizer's values tried of each hyperparameter (none of those that were drawn), `target` each
+    problem's target, `seeds` which of them belong to the search.
     """
     problems = list(dict.fromkeys(record["problem"] for record in records))
     rows = [
-        _row(members, grids.get(members[0]["optimizer"], {}), target.get(members[0]["problem"]))
+        _row(members, grids.get(members[0]["optimizer"], {}), target.get(members[0]["problem"]), seeds)
         for members in grouped(records, GROUP)
     ]
     return sorted(rows, key=lambda row: (problems.index(row.problem), row.score))
@@ -90,13 +98,7 @@ def best_setting(members: Sequence[Record]) -> list[Record]:
     Ties go to the fewer diverged runs, then to the first that was tried.
     """
     settings = grouped(members, ("hyperparameters",))
-    return min(
-        settings,
-        key=lambda runs: (
-            median_interval([run.final(selected_on(members)) for run in runs]).median,
-            sum(run.diverged for run in runs),
-        ),
-    )
+    return settings[selected([[run.final(selected_on(members)) for run in runs] for runs in settings])]
 
 
 def selected_on(members: Sequence[Record]) -> str:
@@ -104,23 +106,46 @@ def selected_on(members: Sequence[Record]) -> str:
     return members[0].curve.deciding
 
 
-def _row(members: list[Record], grid: Grid, target: Target | None) -> Row:
-    winners = best_setting(members)
-    hyperparameters = winners[0]["hyperparameters"]
+def _row(members: list[Record], grid: Grid, target: Target | None, seeds: Seeds) -> Row:
+    selection, winners = _chosen(members)
+    hyperparameters = selection[0]["hyperparameters"]
+    searched = [record for record in members if record["phase"] == "search"]
     quantities = [name for name in winners[0].curve.columns if name.startswith(MEASURED)]
     return Row(
         **{name: winners[0][name] for name in GROUP},
         hyperparameters=hyperparameters,
         tuned={name: hyperparameters[name] for name in grid},
         selected_on=selected_on(members),
-        trials=len(grouped(members, ("hyperparameters",))),
+        trials=len(grouped(searched or members, ("hyperparameters",))),
         members=len(members),
         diverged=sum(record.diverged for record in members),
+        selection=tuple(selection),
         winners=tuple(winners),
+        rerun=winners[0]["phase"] == "final",
         intervals={name: median_interval([run.final(name) for run in winners]) for name in quantities} | _gap(winners),
         steps_to_target=None if target is None else _steps_to(target, winners),
-        edges=tuple(_edges(grid, hyperparameters)),
+        edges=tuple(map(str, edges(_values(searched, grid), hyperparameters))),
     )
+
+
+def _chosen(members: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """The runs that chose the values, and those that are reported."""
+    reruns = [record for record in members if record["phase"] == "final"]
+    again = [canonical(record["hyperparameters"]) for record in reruns]
+    searched = [record for record in members if record["phase"] == "search"]
+    # Where a setting was trained again, the choice was made: it is among those that were.
+    candidates = [record for record in searched if not again or canonical(record["hyperparameters"]) in again]
+    if not candidates:
+        return reruns, reruns
+    selection = best_setting(candidates)
+    winners = [record for record in reruns if record["hyperparameters"] == selection[0]["hyperparameters"]]
+    return selection, winners or selection
+
+
+def _values(searched: Sequence[Record], grid: Grid) -> dict[str, set[Any]]:
+    """All values tried, or still to be tried, of each hyperparameter that is tuned."""
+    tried = {name: [record["hyperparameters"][name] for record in searched] for name in grid}
+    return {name: {value for value in (*grid[name], *tried[name]) if isinstance(value, float)} for name in grid}
 
 
 def _gap(winners: Sequence[Record]) -> dict[str, MedianInterval]:
@@ -138,13 +163,3 @@ def _steps_to(target: Target, winners: Sequence[Record]) -> StepsToTarget | None
     steps = [first_reached(run.curve, target.quantity, target.at_least, target.value) for run in winners]
     median = median_interval([math.inf if step is None else step for step in steps]).median
     return StepsToTarget(str(target), median, sum(step is not None for step in steps), len(winners))
-
-
-def _edges(tried: Mapping[str, Sequence[Any]], chosen: Mapping[str, Any]) -> Iterable[str]:
-    for name, values in tried.items():
-        numbers = [value for value in values if isinstance(value, float)]
-        if len(numbers) < 3:
-            continue
-        for which, end in (("least", min), ("largest", max)):
-            if chosen[name] == end(numbers):
-                yield f"{name}={chosen[name]:g} is the {which} value tried"

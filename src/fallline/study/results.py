@@ -8,7 +8,8 @@ from typing import Any
 
 from fallline.errors import InputError
 from fallline.plain import finite
-from fallline.statistics import MedianInterval
+from fallline.statistics import MedianInterval, Verdict
+from fallline.study.judging import Judged, judged, one_verdict
 from fallline.study.paste import paste_lines
 from fallline.study.ranking import Row, rank
 from fallline.study.record import Record
@@ -28,12 +29,43 @@ class StudyResults:
     folder: Path
 
     @cached_property
+    def searched(self) -> tuple[Record, ...]:
+        """The members of the search; in a sweep all."""
+        return tuple(record for record in self.records if record["phase"] == "search")
+
+    @cached_property
+    def reruns(self) -> tuple[Record, ...]:
+        """The members that train what was chosen again, on seeds that chose nothing; in a sweep none."""
+        return tuple(record for record in self.records if record["phase"] == "final")
+
+    @property
+    def planned(self) -> int:
+        """How many members the study will have, as far as is known."""
+        later = sum(stage["members"] for stage in self.plan.get("later", ()))
+        return int(self.plan.get("members", len(self.records)) + later + self.plan.get("members_to_come", 0))
+
+    @cached_property
     def ranking(self) -> list[Row]:
         """One row per problem and optimizer, at its best values, best first within each problem."""
         spec = self.specification
         grids = {optimizer.label: optimizer.hyperparameters for optimizer in spec.optimizers}
         targets = {p.name: None if p.target is None else Target.parse(p.target) for p in spec.problems}
-        return rank(self.records, grids, targets)
+        return rank(self.records, grids, targets, spec.runs)
+
+    @cached_property
+    def verdicts(self) -> tuple[Judged, ...]:
+        """What may be said about all pairs of optimizers, by problem and conditions; or of conditions, where they alone
+        are compared. Of a sweep nothing, since it chooses and reports on the same runs.
+        """
+        return judged(self.ranking, self.specification)
+
+    def verdict(self, metric: str | None = None, problem: str | None = None) -> Verdict:
+        """The verdict on the first problem or the one named, in its first conditions: of a quantity such as
+        `test_accuracy`, by default the loss on test data, or on the best there are.
+
+        Raises InputError where there is none, and says why.
+        """
+        return one_verdict(self.ranking, self.specification, metric, problem)
 
     def paste_line(self, row: Row) -> str:
         """The code that makes a row's optimizer, with its treatments and schedule."""
@@ -54,7 +86,8 @@ class StudyResults:
             "plan": dict(self.plan),
             "ranking": [self._row_json(row) for row in self.ranking],
             "members": [record.to_json() for record in self.records],
-            "verdicts": [],
+            "search_digest": self.specification.search_digest,
+            "verdicts": [judged.to_json() for judged in self.verdicts],
         }
         plain: dict[str, Any] = finite(document)
         return plain
@@ -72,6 +105,7 @@ class StudyResults:
             "members": row.members,
             "diverged": row.diverged,
             "seeds": len(row.winners),
+            "rerun": row.rerun,
             "selected_on": row.selected_on,
             "at_edge": list(row.edges),
             **{name: _interval(interval) for name, interval in row.intervals.items()},

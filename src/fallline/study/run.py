@@ -1,5 +1,6 @@
 """Running a study: a runner trains its members, and each is written down as it ends."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from fallline.errors import InputError
 from fallline.study.checkpoints import Checkpoints
+from fallline.study.course import StageOfMembers
 from fallline.study.differences import differences
 from fallline.study.environment import changes, moved
 from fallline.study.plan import Plan, PlannedPopulation
@@ -22,79 +24,120 @@ from fallline.training import Member, Trained
 
 
 def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> list[Record]:
-    """Train what is missing in a folder; the records of all members, in the study's order.
+    """Train what is missing in a folder, stage by stage; the records of all members, in the study's order.
 
     A folder that holds this study already is continued: code and data must be the same. Raises InputError for a
     folder of another study, MachineError where the machine failed.
     """
     watcher = watcher or Silent()
     with Store.writer(folder) as store, closing(watcher):
-        plan = _begin(store, study, watcher)
-        records = store.records()
-        missing = [member for member in study.members if key(describe(member)) not in records]
-        works = _works(study, store, plan, records, watcher)
-        watcher.begin(len(study.members), list(records.values()), sum(_steps(study, m) for m in missing))
+        running = _Running(study, store, watcher)
         try:
-            for runner, work in works:
-                with closing(RUNNERS[runner](work)) as ended:
-                    for cohort in ended:
-                        if work.planned is not None:
-                            plan = plan.compacted(work.planned, work.compaction)
-                        _keep(store, study, work, plan, cohort, records)
+            return list(running.through())
         except BaseException as error:
             error.add_note(
-                f"{len(records)} of {len(study.members)} members have ended and are kept. To go on, code and data "
-                f"unchanged: fallline resume {store.folder}"
+                f"{len(running.records)} of {running.plan.all_members} members have ended and are kept. To go on, code "
+                f"and data unchanged: fallline resume {store.folder}"
             )
             raise
-        _checkpoints(study, store, plan).keep_only(())
-    return [records[key(describe(member))] for member in study.members]
 
 
-def _works(
-    study: Study, store: Store, plan: Plan, records: Mapping[str, Record], watcher: Watcher
-) -> list[tuple[str, Work]]:
-    """Who has to train what: populations of which a member is missing, and the missing members that are in none."""
-    checkpoints = _checkpoints(study, store, plan)
+class _Running:
+    """A study that is being run: its plan so far, and the records of the members that have ended."""
 
-    def missing(member: Member) -> bool:
-        return key(describe(member)) not in records
+    def __init__(self, study: Study, store: Store, watcher: Watcher) -> None:
+        self.study = study
+        self.store = store
+        self.watcher = watcher
+        self.plan = _begin(store, study, watcher)
+        self.records = store.records()
 
-    def work(cohorts: Sequence[Sequence[Member]], threads: int, planned: PlannedPopulation | None = None) -> Work:
-        seed = study.specification.seed
-        return Work(study.problems, study.budget, seed, cohorts, threads, checkpoints, watcher, planned)
+    def through(self) -> Iterator[Record]:
+        """Run every stage to its end; the records of each."""
+        self._tell()
+        course = self.study.course()
+        stage = next(course)
+        for number in itertools.count():
+            if number == len(self.plan.stages):
+                self._plan(stage)
+            if any(map(self._missing, stage.members)):
+                self._train(number, stage.members)
+            ended = [self.records[key(describe(member))] for member in stage.members]
+            yield from ended
+            try:
+                stage = course.send([record.final(record.curve.deciding) for record in ended])
+            except StopIteration:
+                self._checkpoints(self.plan).keep_only(())
+                return
 
-    works = [
-        ("population", work([members], planned.threads, planned))
-        for planned in plan.populations
-        if any(map(missing, members := [study.members[place] for place in planned.members]))
-    ]
-    others = list(_cohorts(study, [m for m in (study.members[place] for place in plan.others()) if missing(m)]))
-    works += [(plan.runner, work(others, plan.threads))] if others else []
-    checkpoints.keep_only(cohort for _, own in works for cohort in own.cohorts)
-    return works
+    def _checkpoints(self, plan: Plan) -> Checkpoints:
+        study = self.study
+        return Checkpoints.of_study(self.store.folder, study.specification.digest, plan.to_json(), study.environment)
 
+    def _tell(self) -> None:
+        length = {(name, size): steps for name, size, steps in self.plan.lengths}
+        ended = list(self.records.values())
+        done = sum(length[record["problem"], record["batch_size"]] for record in ended)
+        self.watcher.begin(self.plan.all_members, ended, self.plan.all_steps - done)
 
-def _checkpoints(study: Study, store: Store, plan: Plan) -> Checkpoints:
-    return Checkpoints.of_study(store.folder, study.specification.digest, plan.to_json(), study.environment)
+    def _plan(self, stage: StageOfMembers) -> None:
+        """Choose how a later stage is trained, and write that down before any of it is."""
+        own = self.study.plan_stage(stage.members, self.plan.asked)
+        further = stage.name == "further trials"
+        self.plan = self.plan.followed_by(own, known_before=not further)
+        self.store.keep_plan(self.plan.to_json())
+        if further:
+            self.watcher.say("A best value is at the edge of what was tried: every optimizer gets more trials.")
+            self._tell()
 
+    def _missing(self, member: Member) -> bool:
+        return key(describe(member)) not in self.records
 
-def _keep(
-    store: Store, study: Study, work: Work, plan: Plan, cohort: Sequence[Trained], records: dict[str, Record]
-) -> None:
-    """Write down a cohort that has ended: its members are all in the store, or its checkpoint is still there."""
-    ended = [Record.of(trained) for trained in cohort]
-    worse = beaten([*records.values(), *ended], study.specification.seeds)
-    for record, trained in zip(ended, cohort, strict=True):
-        if record.key not in worse:
-            save_weights(store.folder, record.key, trained.weights)
-    store.add(*ended, plan=plan.to_json() if work.compaction else None)
-    members = [trained.member for trained in cohort]
-    work.checkpoints.of(members, work.watcher.say).remove()
-    records.update((record.key, record) for record in ended)
-    for record, member in zip(ended, members, strict=True):
-        work.watcher.end(record, _steps(study, member) - record.outcome.step)
-    forget_weights(store.folder, worse)
+    def _train(self, number: int, members: Sequence[Member]) -> None:
+        """Train the members of a stage that are missing."""
+        plan = self.plan.stages[number]
+        checkpoints = self._checkpoints(plan)
+        works = self._works(members, plan, checkpoints)
+        checkpoints.keep_only(cohort for _, work in works for cohort in work.cohorts)
+        for runner, work in works:
+            with closing(RUNNERS[runner](work)) as ended:
+                for cohort in ended:
+                    if work.planned is not None:
+                        plan = plan.compacted(work.planned, work.compaction)
+                        self.plan = self.plan.with_stage(number, plan)
+                    self._keep(work, cohort)
+
+    def _works(self, members: Sequence[Member], plan: Plan, checkpoints: Checkpoints) -> list[tuple[str, Work]]:
+        """Who has to train what: populations of which a member is missing, and the missing members that are in none."""
+
+        def work(cohorts: Sequence[Sequence[Member]], threads: int, planned: PlannedPopulation | None = None) -> Work:
+            study = self.study
+            seed = study.specification.seed
+            return Work(study.problems, study.budget, seed, cohorts, threads, checkpoints, self.watcher, planned)
+
+        works = [
+            ("population", work([own], planned.threads, planned))
+            for planned in plan.populations
+            if any(map(self._missing, own := [members[place] for place in planned.members]))
+        ]
+        alone = [members[place] for place in plan.others()]
+        others = list(_cohorts(self.study, [member for member in alone if self._missing(member)]))
+        return works + ([(plan.runner, work(others, plan.threads))] if others else [])
+
+    def _keep(self, work: Work, cohort: Sequence[Trained]) -> None:
+        """Write down a cohort that has ended: its members are all in the store, or its checkpoint is still there."""
+        ended = [Record.of(trained) for trained in cohort]
+        worse = beaten([*self.records.values(), *ended], self.study.specification.runs)
+        for record, trained in zip(ended, cohort, strict=True):
+            if record.key not in worse:
+                save_weights(self.store.folder, record.key, trained.weights)
+        self.store.add(*ended, plan=self.plan.to_json() if work.compaction else None)
+        members = [trained.member for trained in cohort]
+        work.checkpoints.of(members, work.watcher.say).remove()
+        self.records.update((record.key, record) for record in ended)
+        for record, member in zip(ended, members, strict=True):
+            work.watcher.end(record, _steps(self.study, member) - record.outcome.step)
+        forget_weights(self.store.folder, worse)
 
 
 def _begin(store: Store, study: Study, watcher: Watcher) -> Plan:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fallline.errors import WrongArgument, shown
+from fallline.plain import canonical
+from fallline.protocol import TRIALS, Search, Seeds
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Value = bool | float | int | str | tuple[float, ...] | None
@@ -34,8 +36,9 @@ class ProblemSpecification(_Plain):
 
 class OptimizerSpecification(_Plain):
     """An optimizer: its label, how it can be found again, the class with its wrappers from the outermost, the class of
-    the rule that gets the vectors where it is another, whether it is a rule of fallline, and the values tried of each
-    hyperparameter.
+    the rule that gets the vectors where it is another, whether it is a rule of fallline, and its search space: the
+    values tried of each hyperparameter, and of those that are searched in a range its ends (a grid has the values that
+    they were cut into, other searches draw them).
     """
 
     label: str
@@ -45,10 +48,14 @@ class OptimizerSpecification(_Plain):
     others: str | None = None
     is_rule: bool = True
     hyperparameters: Mapping[str, tuple[Value, ...]]
+    ranges: Mapping[str, tuple[float, float]] = {}
 
 
 class Specification(_Plain):
-    """A study: what is compared, and the budget. Members are all combinations."""
+    """A study: what is compared, how values are chosen, and the budget.
+
+    A specification that was stored before there were protocols is that of a sweep over grids.
+    """
 
     problems: tuple[ProblemSpecification, ...] = Field(min_length=1)
     optimizers: tuple[OptimizerSpecification, ...] = Field(min_length=1)
@@ -60,7 +67,13 @@ class Specification(_Plain):
     steps: Count | None = None
     evaluate_every: Count | None = None
     losses_every: Count | None = None
+    protocol: Literal["full", "sweep"] = "sweep"
     seeds: Count = 3
+    final_seeds: Count = 10
+    search: Search = "grid"
+    trials: Count = TRIALS
+    tuning_repeats: Count = 1
+    extra_trials: Annotated[int, Field(ge=0, strict=True)] = 0
     seed: Annotated[int, Field(ge=0, strict=True)] = 0
     validation: Annotated[float, Field(ge=0, lt=1)] | None = None
     order: Literal["reshuffle", "fixed"] = "reshuffle"
@@ -72,10 +85,29 @@ class Specification(_Plain):
         """The digest of all of it: equal studies have equal ones."""
         return blake2b(self.model_dump_json().encode(), digest_size=16).hexdigest()
 
+    @property
+    def search_digest(self) -> str:
+        """The digest of how values were searched, and of every optimizer's search space."""
+        spaces = {o.label: [o.hyperparameters, o.ranges] for o in self.optimizers}
+        how = [self.search, self.trials, self.tuning_repeats, self.extra_trials, self.seeds, self.seed]
+        return blake2b(canonical([how, spaces]).encode(), digest_size=8).hexdigest()
+
+    @property
+    def runs(self) -> Seeds:
+        """Which seeds belong to the search, and which to the reruns."""
+        return Seeds(self.seeds, self.final_seeds if self.protocol == "full" else 0, self.tuning_repeats)
+
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give either epochs or steps")
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_for_nothing(self) -> Self:
+        for name, without in {"tuning_repeats": 1, "extra_trials": 0}.items():
+            if self.protocol == "sweep" and getattr(self, name) != without:
+                raise ValueError(f"{name} goes with the full protocol; a sweep has one search and no reruns")
         return self
 
 

@@ -113,6 +113,11 @@ class Store:
         row = rows[0] if rows else None
         return None if row is None else (row[0], json.loads(row[1]), json.loads(row[2]))
 
+    def keep_plan(self, plan: dict[str, Any]) -> None:
+        """Write down the plan anew: that of a further stage is known."""
+        with self._transaction():
+            self._connection.execute("UPDATE study SET plan = ?", (json.dumps(plan),))
+
     def add(self, *records: Record, plan: dict[str, Any] | None = None) -> None:
         """Write down members that have ended, with all their curves, as one transaction; and the plan, where what
         became of it is to be kept.

@@ -1,9 +1,8 @@
 """A study: contenders on problems under one budget, expanded to members, with everything checked."""
 
 import copy
-import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,8 +15,7 @@ from fallline.problems import Prepared, prepare, rehearse
 from fallline.problems.kept import Kept, digest
 from fallline.proof import check
 from fallline.randomness import forked
-from fallline.rules import Rule
-from fallline.schedules import schedule
+from fallline.rules import LogRange, Rule
 from fallline.study.conditions import (
     checked_factors,
     checked_schedules,
@@ -27,26 +25,31 @@ from fallline.study.conditions import (
     spelled_rule,
 )
 from fallline.study.contenders import BUILT_IN, Contender, contender, distinguished, others_of, resolve, wrappers_of
+from fallline.study.course import StageOfMembers, course, reruns_ahead
 from fallline.study.defaults import DEFAULT_BATCH_SIZE, default_batch_size
 from fallline.study.environment import environment
 from fallline.study.known_plans import known_or_made
 from fallline.study.named import NamedProblem, load_named
 from fallline.study.plan import Plan
 from fallline.study.planning import device_of, make_plan
+from fallline.study.record import describe, key
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification, specification
 from fallline.study.target import Target
 from fallline.training import Algorithm, Budget, Member, recording
 from fallline.training.gradient import KeyedGradient
 from fallline.training.training import stepper
-from fallline.training.treatments import TREATMENTS
 
 
 @dataclass(frozen=True)
 class Study:
-    """What is compared, ready to run: every part has been checked against the problem's data and model."""
+    """What is compared, ready to run: every part has been checked against the problem's data and model.
+
+    `members` are those of the first stage, with its `plan`; who follows them depends on how they do.
+    """
 
     specification: Specification
     problems: Mapping[str, Prepared]
+    contenders: tuple[Contender, ...]
     members: tuple[Member, ...]
     plan: Plan
     environment: Mapping[str, Any]
@@ -55,6 +58,14 @@ class Study:
     def budget(self) -> Budget:
         """How long each member trains."""
         return _budget(self.specification)
+
+    def course(self) -> Generator[StageOfMembers, Sequence[float], None]:
+        """The members stage by stage, given the losses of each stage before."""
+        return course(self.specification, self.problems, self.contenders)
+
+    def plan_stage(self, members: Sequence[Member], asked: tuple[str, int | None]) -> Plan:
+        """How the members of a later stage are trained, as `asked` for the study."""
+        return _plan(self.specification, self.problems, self.environment, members, asked)
 
 
 def make_study(
@@ -110,7 +121,8 @@ def make_study(
                 wrappers=wrappers_of(c.algorithm),
                 others=others_of(c.algorithm),
                 is_rule=isinstance(c.algorithm, Rule),
-                hyperparameters=_plain(c.grid),
+                hyperparameters=_plain(_listed(c, rest.get("search", "grid"))),
+                ranges={name: (space.low, space.high) for name, space in c.ranges.items()},
             )
             for c in contenders
         ],
@@ -124,7 +136,8 @@ def make_study(
     prepared = {p.name: prepare(p.problem, spec.seed, place, spec.validation) for p in problems}
     if batch_sizes is None:
         spec = spec.model_copy(update={"batch_sizes": (default_batch_size(prepared.values()),)})
-    members = _members(spec, prepared, contenders)
+    first = next(course(spec, prepared, contenders))
+    members = first.members
     for problem in spec.problems:
         _check_target(problem, prepared[problem.name])
         refuse_waiting_for_nothing(problem.name, spec.factors, prepared[problem.name].validation)
@@ -134,16 +147,15 @@ def make_study(
     code = [*(_kind(c.algorithm) for c in contenders), *map(type, chosen_schedules), group_rule(spec.penalise)]
     around = environment(prepared, models, code, command)
     if plan is None:
-        plan = known_or_made(
-            spec,
-            around,
-            {"runner": runner, "threads": threads},
-            lambda: make_plan(members, prepared, _budget(spec), place, runner, threads, spec.seed),
-        )
+        plan = _plan(spec, prepared, around, members, (runner, threads))
+        ahead = reruns_ahead(first, spec, prepared, contenders)
+        length = {(name, size): steps for name, size, steps in plan.lengths}
+        plan = replace(plan, members_to_come=len(ahead), steps_to_come=sum(length[of] for of in ahead))
     return Study(
         specification=spec,
         problems=prepared,
-        members=tuple(members),
+        contenders=tuple(contenders),
+        members=members,
         plan=plan,
         environment={**around, "threads": plan.threads, "data_dir": data_dir},
     )
@@ -179,7 +191,13 @@ def rebuild(
         steps=spec.steps,
         evaluate_every=spec.evaluate_every,
         losses_every=spec.losses_every,
+        protocol=spec.protocol,
         seeds=spec.seeds,
+        final_seeds=spec.final_seeds,
+        search=spec.search,
+        trials=spec.trials,
+        tuning_repeats=spec.tuning_repeats,
+        extra_trials=spec.extra_trials,
         seed=spec.seed,
         validation=spec.validation,
         order=spec.order,
@@ -189,53 +207,38 @@ def rebuild(
 
 def _again(stored: OptimizerSpecification) -> Contender:
     found = resolve(str(stored.source))
-    rates = stored.hyperparameters.get("lr")
-    varied = {
-        name.removeprefix("l2.") if name == "l2.weight_decay" else name: values
-        for name, values in stored.hyperparameters.items()
-        if name != "lr"
-    }
+    values = {name: own or stored.ranges[name] for name, own in stored.hyperparameters.items()}
+    rates = values.pop("lr", None)
+    varied = {name.removeprefix("l2.") if name == "l2.weight_decay" else name: own for name, own in values.items()}
     return Contender(
         stored.label,
         contender(found, rates, varied).algorithm,
         {name: tuple(values) for name, values in stored.hyperparameters.items()},
         stored.source,
+        ranges={name: LogRange(*ends) for name, ends in stored.ranges.items()},
     )
+
+
+def _plan(
+    spec: Specification,
+    problems: Mapping[str, Prepared],
+    environment: Mapping[str, Any],
+    members: Sequence[Member],
+    asked: tuple[str, int | None],
+) -> Plan:
+    """The plan of a stage, known to this machine or made."""
+    runner, threads = asked
+    who = [key(describe(member)) for member in members]
+
+    def make() -> Plan:
+        made = make_plan(members, problems, _budget(spec), device_of(spec.device), runner, threads, spec.seed)
+        return replace(made, asked=asked)
+
+    return known_or_made(spec, environment, {"runner": runner, "threads": threads, "members": who}, make)
 
 
 def _budget(spec: Specification) -> Budget:
     return Budget(spec.epochs, spec.steps, spec.evaluate_every, spec.losses_every)
-
-
-def _members(spec: Specification, problems: Mapping[str, Prepared], contenders: Sequence[Contender]) -> list[Member]:
-    members = []
-    schedules = list(map(schedule, spec.schedules))
-    penalised = group_rule(spec.penalise)
-    for (name, prepared), batch_size in itertools.product(problems.items(), spec.batch_sizes):
-        known = {*prepared.problem.all_factors(), *TREATMENTS}
-        own = {key: values for key, values in spec.factors.items() if key in known}
-        for combination in itertools.product(*own.values()):
-            chosen = {**prepared.problem.factors, **dict(zip(own, combination, strict=True))}
-            members += [
-                Member(
-                    problem=name,
-                    optimizer=c.label,
-                    algorithm=c.algorithm,
-                    hyperparameters=setting,
-                    factors=chosen,
-                    schedule=scheduled,
-                    batch_size=None if prepared.train.rows is None else batch_size,
-                    order=spec.order,
-                    seed=seed,
-                    penalised=penalised,
-                    diagnostics=spec.diagnostics,
-                )
-                for scheduled in schedules
-                for c in contenders
-                for setting in c.settings
-                for seed in range(spec.seeds)
-            ]
-    return members
 
 
 def _batch_sizes(problems: Sequence[NamedProblem], given: Sequence[Any] | None) -> Sequence[Any]:
@@ -321,6 +324,11 @@ def _check_target(spec: ProblemSpecification, prepared: Prepared) -> None:
         known = [f"{split}_{quantity}" for split in splits for quantity in prepared.objective.names]
         own = spec.target == prepared.problem.target
         Target.parse(spec.target, None if own else known)
+
+
+def _listed(c: Contender, search: str) -> dict[str, tuple[Any, ...]]:
+    """The values tried of each hyperparameter; none of those that a search draws from a range."""
+    return {name: () if search != "grid" and name in c.ranges else values for name, values in c.grid.items()}
 
 
 def _plain(grid: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:

@@ -5,6 +5,7 @@ from typing import Any
 import tomlkit
 
 from fallline.errors import FalllineError
+from fallline.protocol import TRIALS
 from fallline.study.contenders import contender
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification
 
@@ -20,6 +21,7 @@ def study_toml(spec: Specification) -> str:
     # fallline compare --study FILE.toml
     epochs = 2
     batch_sizes = [64]
+    protocol = "sweep"
     seeds = 3
     seed = 0
     order = "reshuffle"
@@ -37,7 +39,13 @@ def study_toml(spec: Specification) -> str:
         "epochs": spec.epochs,
         "steps": spec.steps,
         "batch_sizes": list(spec.batch_sizes) if sized else None,
+        "protocol": spec.protocol,
         "seeds": spec.seeds,
+        "final_seeds": None if spec.final_seeds == 10 else spec.final_seeds,
+        "search": None if spec.search == "grid" else spec.search,
+        "trials": None if spec.trials == TRIALS else spec.trials,
+        "tuning_repeats": None if spec.tuning_repeats == 1 else spec.tuning_repeats,
+        "extra_trials": spec.extra_trials or None,
         "seed": spec.seed,
         "order": spec.order,
         "validation": spec.validation,
@@ -78,7 +86,7 @@ def _problem(problem: ProblemSpecification) -> dict[str, Any]:
 
 def _optimizer(optimizer: OptimizerSpecification) -> dict[str, Any]:
     name = optimizer.source or optimizer.label
-    own = {_name(optimizer, key): values for key, values in optimizer.hyperparameters.items()}
+    own = {_name(optimizer, key): _tried(optimizer, key) for key in optimizer.hyperparameters}
     table: dict[str, Any] = {"name": name}
     try:
         found = contender(name, None, own)
@@ -96,6 +104,22 @@ def _optimizer(optimizer: OptimizerSpecification) -> dict[str, Any]:
 def _name(optimizer: OptimizerSpecification, key: str) -> str:
     """The name of a hyperparameter in a file: the decay that a rule was wrapped for is asked for as the rule's own."""
     return key.removeprefix("l2.") if key == "l2.weight_decay" and optimizer.source is not None else key
+
+
+def _tried(optimizer: OptimizerSpecification, key: str) -> tuple[Any, ...]:
+    """The values tried of a hyperparameter; a range as text."""
+    if key in optimizer.ranges:
+        return (_range(*optimizer.ranges[key]),)
+    return optimizer.hyperparameters[key]
+
+
+def _range(low: float, high: float) -> str:
+    """A range as it is written, to the last bit.
+
+    >>> _range(1e-5, 1.0)
+    '1e-05..1.0'
+    """
+    return f"{low!r}..{high!r}"
 
 
 def _values(values: tuple[Any, ...]) -> Any:

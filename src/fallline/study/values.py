@@ -5,11 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from fallline.errors import InputError, shown
+from fallline.protocol import TRIALS
 from fallline.rules import LogRange
 from fallline.rules.kinds import Kind
-
-TRIALS = 7
-"""How many values a range is cut into where no count is given."""
 
 
 def log(low: float, high: float, count: int) -> tuple[float, ...]:
@@ -21,14 +19,23 @@ def log(low: float, high: float, count: int) -> tuple[float, ...]:
     return LogRange(float(low), float(high)).grid(count)
 
 
-def parse_values(text: str, kind: Kind, owner: str, name: str) -> tuple[Any, ...]:
-    """The values that text stands for: `0.1`, a list `0.1|0.2`, or a range `1e-3..1`."""
+def parse_values(text: str, kind: Kind, owner: str, name: str, trials: int = TRIALS) -> tuple[Any, ...]:
+    """The values that text stands for: `0.1`, a list `0.1|0.2`, or a range `1e-3..1` that is cut into so many."""
     if not text:
         raise InputError(f"{owner}: {name} has no value.")
-    if ".." in text:
-        low, _, high = text.partition("..")
-        return log(_number(low, owner, name), _number(high, owner, name), TRIALS)
+    if (found := parse_range(text, owner, name)) is not None:
+        return found.grid(trials)
     return tuple(_parse(item, kind, owner, name) for item in text.split("|"))
+
+
+def parse_range(text: str, owner: str, name: str) -> LogRange | None:
+    """The range that text stands for, or None where it is none.
+
+    >>> parse_range("1e-3..1", "adam", "lr"), parse_range("0.1|0.2", "adam", "lr")
+    (LogRange(low=0.001, high=1.0), None)
+    """
+    low, dots, high = text.partition("..")
+    return LogRange(_number(low, owner, name), _number(high, owner, name)) if dots else None
 
 
 def parse_rates(text: str, owner: str = "--lr") -> tuple[float, ...]:

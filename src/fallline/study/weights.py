@@ -1,4 +1,4 @@
-"""Final weights in a study's folder: those of each optimizer's best setting are kept."""
+"""Final weights in a study's folder: those of reruns are kept, in a sweep those of each optimizer's best setting."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fallline.errors import InputError
 from fallline.files import write_whole
+from fallline.protocol import Seeds
 from fallline.study.ranking import GROUP, best_setting, grouped
 from fallline.study.record import Record
 
@@ -21,15 +22,21 @@ def load_weights(folder: Path, key: str) -> dict[str, Tensor]:
     """A member's final weights."""
     path = _path(folder, key)
     if not path.is_file():
-        raise InputError(f"The weights {path} are not there; only those of the best settings are kept.")
+        raise InputError(
+            f"The weights {path} are not there: those of reruns are kept, and in a sweep those of the best settings."
+        )
     return safetensors.torch.load_file(path)
 
 
-def beaten(ended: Iterable[Record], seeds: int) -> set[str]:
-    """The members whose setting another has beaten; a setting counts once all its seeds have ended."""
+def beaten(ended: Sequence[Record], seeds: Seeds) -> set[str]:
+    """The members whose weights are not kept: all of a search on which reruns follow; in a sweep those whose setting
+    another has beaten, which counts once all its seeds have ended.
+    """
+    if seeds.final:
+        return {record.key for record in ended if record["phase"] == "search"}
     found: set[str] = set()
     for members in grouped(ended, GROUP):
-        complete = [runs for runs in grouped(members, ("hyperparameters",)) if len(runs) == seeds]
+        complete = [runs for runs in grouped(members, ("hyperparameters",)) if len(runs) == seeds.search]
         if len(complete) > 1:
             best = {run.key for run in best_setting(_flat(complete))}
             found |= {run.key for run in _flat(complete) if run.key not in best}
