@@ -136,7 +136,9 @@ class Chromium:
         if method == "Page.loadEventFired":
             self.loaded = True
         elif method == "Runtime.exceptionThrown":
-            self.errors.append(told["exceptionDetails"]["exception"].get("description", told["exceptionDetails"]["text"]))
+            self.errors.append(
+                told["exceptionDetails"]["exception"].get("description", told["exceptionDetails"]["text"])
+            )
         elif method == "Runtime.consoleAPICalled" and told["type"] in ("error", "warning", "assert"):
             self.errors.append(str([one.get("value", one.get("description")) for one in told["args"]]))
         elif method == "Log.entryAdded":

@@ -8,6 +8,7 @@ from fallline.report.colors import Look
 from fallline.report.panels import Panel
 from fallline.report.words import number
 from fallline.statistics import TimeToTarget
+from fallline.study.reached import Reached
 
 UNITS = {"steps": "steps", "samples": "samples", "evaluations": "gradient evaluations", "seconds": "seconds"}
 
@@ -38,8 +39,8 @@ def arrival_curves(panel: Panel) -> dict[str, Any] | None:
                         "optimizer": row.optimizer,
                         "times": row.time_to_target[unit].times,
                         "reached": [1 - share for share in row.time_to_target[unit].without],
-                        "until": max(row.watched[unit]),
-                        "missed": _missed(row.reached[unit], row.watched[unit]),
+                        "until": max(row.reached[unit].watched),
+                        "missed": _missed(row.reached[unit]),
                         "text": _told(row.time_to_target[unit]),
                     }
                     for row in panel.rows
@@ -72,9 +73,9 @@ def arrival_entries(panel: Panel, styles: dict[str, Look]) -> list[Entry]:
     ]
 
 
-def _missed(reached: tuple[float, ...], watched: tuple[float, ...]) -> list[dict[str, float]]:
+def _missed(reached: Reached) -> list[dict[str, float]]:
     """Where runs that did not reach the target were last watched, and how many."""
-    ends = [end for hit, end in zip(reached, watched, strict=True) if not math.isfinite(hit)]
+    ends = [end for hit, end in zip(reached.first, reached.watched, strict=True) if not math.isfinite(hit)]
     return [{"at": end, "count": ends.count(end)} for end in sorted(set(ends))]
 
 

@@ -41,7 +41,9 @@ def _entries(grid: RateBatchGrid, styles: dict[str, Look]) -> list[Entry]:
         Entry(
             f"batch size {size}",
             styles[grid.optimizer].color,
-            tuple(Cell(f"lr {value_text(rate)}", _text(loss, places)) for rate, loss in zip(grid.rates, row, strict=True)),
+            tuple(
+                Cell(f"lr {value_text(rate)}", _text(loss, places)) for rate, loss in zip(grid.rates, row, strict=True)
+            ),
         )
         for size, row in zip(grid.batch_sizes, grid.losses, strict=True)
     ]

@@ -62,6 +62,7 @@ def verdict_pairs(results: StudyResults, styles: Mapping[str, Look]) -> list[dic
             "metric": quantity_text(judged.metric),
             "better": judged.verdict.terms.better,
             "unit": judged.verdict.terms.unit,
+            "seeds": _seeds(results, judged),
             "pairs": [_pair(judged, pair, _looks(judged, styles)) for pair in judged.verdict.comparisons],
         }
         for judged in results.verdicts
@@ -142,7 +143,7 @@ def _bounds(pair: Comparison) -> str:
 
 
 def _pair(judged: Judged, pair: Comparison, styles: Mapping[str, Look]) -> dict[str, Any]:
-    values = judged.values
+    values = judged.results
     sign = -1 if pair.terms.higher_is_better else 1
     leads = sign * differences(values[pair.second], values[pair.first])
     return {
@@ -151,7 +152,6 @@ def _pair(judged: Judged, pair: Comparison, styles: Mapping[str, Look]) -> dict[
         "colors": [styles[pair.first].color, styles[pair.second].color],
         "words": pair.words(),
         "leads": [unbounded(lead) for lead in leads.tolist()],
-        "seeds": list(range(pair.seeds)),
         "estimate": unbounded(pair.lead.estimate),
         "low": unbounded(pair.lead.low),
         "high": unbounded(pair.lead.high),
@@ -162,6 +162,12 @@ def _pair(judged: Judged, pair: Comparison, styles: Mapping[str, Look]) -> dict[
 def _looks(judged: Judged, styles: Mapping[str, Look]) -> Mapping[str, Look]:
     """The looks of what is compared: conditions of one optimizer have looks of their own."""
     return styles if judged.compared == "optimizers" else looks(judged.verdict.optimizers)
+
+
+def _seeds(results: StudyResults, judged: Judged) -> list[int]:
+    """What numbers the results: the seeds of the reruns, or repeats from 1 on."""
+    seeds = results.specification.runs.of_reruns(0)
+    return list(seeds) if judged.verdict.terms.unit == "seed" else list(range(1, judged.verdict.seeds + 1))
 
 
 def _title(judged: Judged) -> str:

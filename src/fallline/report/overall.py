@@ -8,7 +8,8 @@ from fallline.report.colors import Look
 from fallline.report.notes import percent
 from fallline.report.words import number
 from fallline.statistics import Interval
-from fallline.study import AcrossProblems, StudyResults
+from fallline.study import StudyResults
+from fallline.study.across_problems import AcrossProblems
 
 PAIRS = 15
 """So many pairs are drawn at most; of more, those of the best in rank."""

@@ -3,20 +3,20 @@ const verdicts = [...document.querySelectorAll(".verdict")].map((place) => {
   const own = study.verdicts[Number(place.dataset.verdict)];
   const squares = [...place.querySelectorAll(".matrix button")];
   const told = place.querySelector(".told");
-  const verdict = { own, pair: 0, box: chart(place.querySelector(".pair-chart"), ""), squares, told };
+  const verdict = { own, pair: squares.length ? Number(squares[0].dataset.pair) : 0, box: chart(place.querySelector(".pair-chart"), ""), squares, told };
   for (const square of squares) {
     const tell = () => choosePair(verdict, Number(square.dataset.pair));
     square.addEventListener("click", tell);
     square.addEventListener("focus", tell);
     square.addEventListener("keydown", (event) => moveIn(squares, square, event));
-    square.tabIndex = -1;
+    square.tabIndex = square === squares[0] ? 0 : -1;
   }
   return verdict;
 });
 
 function choosePair(verdict, pair) {
   verdict.pair = pair;
-  verdict.told.textContent = verdict.own.pairs[pair].words;
+  if (verdict.told) verdict.told.textContent = verdict.own.pairs[pair].words;
   for (const square of verdict.squares) square.setAttribute("aria-pressed", String(Number(square.dataset.pair) === pair));
   drawPair(verdict);
 }
@@ -59,13 +59,13 @@ function drawPair(verdict) {
     element("span", { textContent: `${pair.first} has ${own.better} ▸` }));
   Plotly.react(box, traces, { ...layout(box, [], {}), height: 100 + 22 * (dots.length + 1), hovermode: "closest",
     xaxis: axis(`difference in ${own.metric}`, false, range),
-    yaxis: { tickmode: "array", tickvals: [0, ...dots.map((dot) => dot.y)], ticktext: ["typical", ...dots.map((dot) => `${own.unit} ${pair.seeds[dot.seed]}`)],
+    yaxis: { tickmode: "array", tickvals: [0, ...dots.map((dot) => dot.y)], ticktext: ["typical", ...dots.map((dot) => `${own.unit} ${own.seeds[dot.seed]}`)],
       range: [-0.7, dots.length + 0.7], automargin: true, gridcolor: GRID, zeroline: false, fixedrange: true },
     shapes: [vertical(0)] }, config());
 }
 
 function tellSeed(own, pair, dot) {
-  const where = `${own.unit} ${pair.seeds[dot.seed]}: `;
+  const where = `${own.unit} ${own.seeds[dot.seed]}: `;
   if (dot.lead === 0) return where + "equal";
   const [ahead, behind] = dot.lead > 0 ? [pair.first, pair.second] : [pair.second, pair.first];
   return where + (Number.isFinite(dot.lead) ? `${ahead} ahead by ${short(Math.abs(dot.lead))}` : `${behind} diverged`);

@@ -37,8 +37,8 @@ def width_entries(results: StudyResults, panel: Panel, styles: dict[str, Look]) 
             styles[row.optimizer].color,
             (
                 Cell("best lr", value_text(found.best_rate)),
-                Cell("within 5 %", _decades(found, 0.05), _rates(found, 0.05)),
-                Cell("within 10 %", _decades(found, 0.1), _rates(found, 0.1)),
+                Cell("within 5\N{NO-BREAK SPACE}%", _decades(found, 0.05), _rates(found, 0.05)),
+                Cell("within 10\N{NO-BREAK SPACE}%", _decades(found, 0.1), _rates(found, 0.1)),
                 Cell("diverges from", "never" if found.diverging is None else f"lr {value_text(found.diverging)}"),
             ),
         )

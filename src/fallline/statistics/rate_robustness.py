@@ -61,7 +61,9 @@ def rate_robustness(
     return RateRobustness(
         best_rate=float(ascending[best]),
         best_loss=medians[best],
-        decades={within: sum(high - low for low, high in found) if defined else None for within, found in spans.items()},
+        decades={
+            within: sum(high - low for low, high in found) if defined else None for within, found in spans.items()
+        },
         at_edge={within: defined and min(medians[0], medians[-1]) <= limit for within, limit in good.items()},
         spans={within: tuple((10**low, 10**high) for low, high in found) for within, found in spans.items()},
         diverged=float(np.isinf(tried).mean()),

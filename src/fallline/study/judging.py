@@ -21,7 +21,7 @@ SWEEP = "A sweep chooses and reports on the same runs; for a verdict: --protocol
 @dataclass(frozen=True)
 class Judged:
     """A verdict: on which problem, under which of the conditions that differ, on optimizers or on conditions of one,
-    and by what quantity.
+    by what quantity; and the results that it rests on, one for each seed, by what is compared.
     """
 
     problem: str
@@ -29,6 +29,7 @@ class Judged:
     compared: Literal["optimizers", "conditions"]
     metric: str
     verdict: Verdict
+    results: Mapping[str, Sequence[float]]
 
     def to_json(self) -> dict[str, Any]:
         """Everything in plain values."""
@@ -108,7 +109,7 @@ def _one(
     results = {name: _results(row, by) for name, row in zip(names, rows, strict=True)}
     trials = {name: row.trials for name, row in zip(names, rows, strict=True)}
     terms = Terms(by.replace("_", " "), not less_is_better(by), trials).among(names)
-    yield Judged(rows[0].problem, told, compared, by, verdict(results, terms))
+    yield Judged(rows[0].problem, told, compared, by, verdict(results, terms), results)
 
 
 def _results(row: Row, quantity: str) -> list[float]:
