@@ -22,10 +22,8 @@ def line(**changes):
 
 
 def compare(**changes):
-    return fl.compare(
-        protocol="sweep",
-        **{"problem": line(), "optimizers": ["sgd:lr=0.1"], "steps": 1, "seeds": 1, **SMALL, **changes},
-    )
+    given = {"problem": line(), "optimizers": ["sgd:lr=0.1"], "protocol": "sweep", "steps": 1, "seeds": 1}
+    return fl.compare(**{**given, **SMALL, **changes})
 
 
 def fit(**changes):

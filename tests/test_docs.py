@@ -30,7 +30,7 @@ def test_the_python_of_a_page_runs(page, tmp_path):
 
 
 SHORT = {
-    "compare": ["--epochs", "1", "--seeds", "1", "--threads", "1"],
+    "compare": ["--epochs", "1", "--seeds", "1", "--final-seeds", "1", "--threads", "1"],
     "train": ["--epochs", "2", "--threads", "1"],
 }
 

@@ -32,7 +32,7 @@ def test_the_last_command_of_an_example_runs_from_any_folder(name, tmp_path):
     described = ast.get_docstring(ast.parse((FOLDER / name.partition(":")[0]).read_text()))
     command = [line.strip() for line in described.splitlines() if line.strip().startswith("fallline compare ")][-1]
     _, *words = shlex.split(command.replace(f"examples/{name}", str(FOLDER / name)))
-    words = [*shortened(words, ["--epochs", "2", "--seeds", "1", "--threads", "1"]), "--json"]
+    words = [*shortened(words, ["--epochs", "2", "--seeds", "1", "--final-seeds", "1", "--threads", "1"]), "--json"]
     run = subprocess.run([sys.executable, "-m", "fallline", *words], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "Warning" not in run.stderr
@@ -67,7 +67,7 @@ def test_an_example_learns(name, tmp_path):
 @pytest.mark.parametrize("name", LEARNED)
 def test_the_script_of_an_example_runs(name, tmp_path, monkeypatch, capsys):
     whole = fl.compare
-    short = {"lrs": [0.03], "epochs": 1, "seeds": 1, "threads": 1, "progress": False}
+    short = {"lrs": [0.03], "epochs": 1, "seeds": 1, "final_seeds": 1, "threads": 1, "progress": False}
     monkeypatch.setattr(fl, "compare", lambda *given, **named: whole(*given, **{**named, **short}))
     monkeypatch.chdir(tmp_path)
     file, _, problem = name.partition(":")

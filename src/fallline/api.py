@@ -157,7 +157,7 @@ def compare(
     progress: bool | Watcher = True,
     command: str | None = None,
 ) -> Results:
-    """Tune every optimizer with as many trials, train what was chosen again on fresh seeds, and judge all by these runs.
+    """Tune every optimizer with as many trials, train what was chosen again on fresh seeds, and judge all by these.
 
     Trainings with the same seed begin with the same weights and see the same batches. First every setting of every
     optimizer is trained on `seeds` seeds; the least median validation loss chooses. Then what was chosen is trained

@@ -10,7 +10,7 @@ from fallline.cli.guard import guarded
 from fallline.errors import InputError, MachineError
 
 ENVIRONMENT = {**os.environ, "COLUMNS": "200"}
-SMALL = ["--epochs", "1", "--seeds", "1", "--threads", "1", "--quiet"]
+SMALL = ["--protocol", "sweep", "--epochs", "1", "--seeds", "1", "--threads", "1", "--quiet"]
 
 
 def fallline(*words, cwd=None, environment=None):

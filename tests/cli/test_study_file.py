@@ -7,6 +7,7 @@ from tests.cli.test_cli import fallline
 FILES = ("members.csv", "curves.csv", "study.toml")
 GOOD = """
 problems = ["cubic"]
+protocol = "sweep"
 epochs = 1
 seeds = 1
 [[optimizers]]
@@ -24,6 +25,7 @@ def test_a_study_file_is_run_and_stored_as_one_given_in_words(tmp_path):
     assert [member["hyperparameters"]["lr"] for member in document["members"]] == [0.01, 0.1]
     assert all(len(member["weights_digest"]) == len(member["order_digest"]) == 32 for member in document["members"])
     again = ["cubic", "-o", "sgd:lr=0.01|0.1", "--epochs", 1, "--seeds", 1, "--store", "s", "--quiet", "--json"]
+    again += ["--protocol", "sweep"]
     assert json.loads(fallline("compare", *again, cwd=tmp_path).stdout)["members"] == document["members"]
     explained = fallline("compare", "--study", "study.toml", "--explain", cwd=tmp_path)
     assert explained.stdout.startswith("2 members, 38 steps.")
@@ -61,6 +63,7 @@ def test_a_study_is_exported_run_again_from_its_file_and_reported_with_another(t
     words = ["compare", "--study", "a/export/study.toml", "--store", "a", *how]
     assert fallline(*words, cwd=tmp_path).returncode == 0
     other = ["compare", "cubic", "-o", "adam:lr=0.01", "--epochs", 1, "--seeds", 1, "--store", "b", *how]
+    other += ["--protocol", "sweep"]
     assert fallline(*other, cwd=tmp_path).returncode == 0
     merged = fallline("report", "a", "b", cwd=tmp_path)
     assert merged.returncode == 0, merged.stderr

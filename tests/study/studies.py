@@ -24,7 +24,7 @@ def compare(tmp_path, problem=None, optimizers=("sgd", "adam"), **changes):
         "progress": False,
         "store": tmp_path / "s",
     }
-    return fl.compare(problem or line(), optimizers, protocol="sweep", **{**given, **changes})
+    return fl.compare(problem or line(), optimizers, **{**given, **changes})
 
 
 def curves(results):

@@ -67,8 +67,8 @@ def heavy(name, parameter, module):
 
 
 def run(tmp_path, *arguments, **changes):
-    given = {"steps": 1, "seeds": 1, "threads": 1, "progress": False, "store": tmp_path / "s"}
-    return fl.compare(*arguments, protocol="sweep", **{**given, **changes})
+    given = {"protocol": "sweep", "steps": 1, "seeds": 1, "threads": 1, "progress": False, "store": tmp_path / "s"}
+    return fl.compare(*arguments, **{**given, **changes})
 
 
 def specification_of(path, **changes):
@@ -98,6 +98,13 @@ STUDIES = {
     ),
     "instances": ("small", [Odd(), fl.rules.Adam()], {"vary": {"l1": [0, 0.1], "patience": [None, 2]}}),
     "loader": ("loaded", ["sgd:lr=0.1"], {"target": "validation_loss<=0.5", "losses_every": 2, "seeds": 2}),
+    "full": ("small", ["adam:lr=1e-3..0.1", "sgd:lr=0.1|0.2"], {"protocol": "full", "final_seeds": 2, "trials": 3}),
+    "drawn": (
+        "small",
+        ["adam", "momentum:momentum=0.5|0.9"],
+        {"protocol": "full", "search": "sobol", "trials": 2, "seeds": 1, "final_seeds": 1, "tuning_repeats": 2},
+    ),
+    "extra": ("small", ["adam:lr=1e-3..0.3"], {"protocol": "full", "extra_trials": 1, "trials": 3, "final_seeds": 1}),
     "all": (
         ["made:rows=20,slope=2.0", "small"],
         ["sgd"],
@@ -148,6 +155,7 @@ def test_a_file_gives_the_study_of_the_same_arguments(tmp_path):
     path.write_text(
         """
         problems = "cubic"
+        protocol = "sweep"
         lrs = "0.01:0.1:2"
         epochs = 1
         seeds = 2

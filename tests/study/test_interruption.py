@@ -77,12 +77,15 @@ def test_a_study_goes_on_with_the_threads_of_its_plan(tmp_path):
 
 
 SCRIPT = """
-import sys, torch, fallline as fl
+import os, time, torch, fallline as fl
 from torch import nn
+def loss(predicted, target):
+    time.sleep(float(os.environ.get("SECONDS_A_STEP", 0)))
+    return nn.functional.mse_loss(predicted, target)
 def problem():
     x = torch.linspace(-1, 1, 400)[:, None]
     model = lambda: nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.2), nn.Tanh(), nn.Linear(8, 1))
-    return fl.Problem(model=model, loss=nn.MSELoss(), train=(x, x**3), name="curve")
+    return fl.Problem(model=model, loss=loss, train=(x, x**3), name="curve")
 """
 
 
@@ -90,12 +93,25 @@ def problem():
 def test_signals_lose_nothing(tmp_path, sent):
     script = tmp_path / "mine.py"
     script.write_text(SCRIPT)
-    words = [f"{script}:problem", "-o", "sgd:lr=0.01|0.1", "-o", "adam:lr=0.01|0.1", "--epochs", "40", "--seeds", "2"]
+    words = [
+        f"{script}:problem",
+        "--protocol",
+        "sweep",
+        "-o",
+        "sgd:lr=0.01|0.1",
+        "-o",
+        "adam:lr=0.01|0.1",
+        "--epochs",
+        "40",
+        "--seeds",
+        "2",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "fallline", "compare", *words, "--threads", "1", "--quiet", "--store", tmp_path / "cut"],
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, "SECONDS_A_STEP": "0.005"},
         preexec_fn=heed_interrupts,
     )
     weights = tmp_path / "cut" / "weights"

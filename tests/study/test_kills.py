@@ -30,8 +30,8 @@ import sys, fallline as fl
 from fallline.study import checkpoints
 script, store, runner, workers = sys.argv[1:]
 checkpoints.EVERY = 0.05
-fl.compare(f"{script}:problem", ["adam"], lrs=[0.1], vary={"gradient_noise": [0.1]}, batch_sizes=[11], epochs=40,
-           seeds=2, runner=runner, threads=int(workers), progress=False, store=store)
+fl.compare(f"{script}:problem", ["adam"], protocol="sweep", lrs=[0.1], vary={"gradient_noise": [0.1]},
+           batch_sizes=[11], epochs=40, seeds=2, runner=runner, threads=int(workers), progress=False, store=store)
 """
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")

@@ -133,7 +133,7 @@ def test_signals_end_all_processes_and_lose_nothing(tmp_path, sent):
     script = tmp_path / "mine.py"
     script.write_text(SCRIPT)
     words = [f"{script}:problem", "-o", "adam:lr=0.01|0.02|0.05|0.1", "--epochs", "4000", "--seeds", "1", "--quiet"]
-    words += ["--runner", "processes", "--threads", "2"]
+    words += ["--protocol", "sweep", "--runner", "processes", "--threads", "2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "fallline", "compare", *words, "--store", tmp_path / "cut"],
         stderr=subprocess.PIPE,

@@ -204,7 +204,7 @@ def test_json_has_the_fixed_part_and_only_finite_numbers(tmp_path):
     import json
 
     document = json.loads(json.dumps(compare(tmp_path, lrs=[0.1, 1e4]).to_json(), allow_nan=False))
-    assert {"specification", "environment", "plan", "ranking", "members", "verdicts"} == set(document)
+    assert {"specification", "environment", "plan", "ranking", "members", "search_digest", "verdicts"} == set(document)
     row, member = document["ranking"][0], document["members"][0]
     assert {
         "problem",
@@ -224,8 +224,8 @@ def test_json_has_the_fixed_part_and_only_finite_numbers(tmp_path):
 def test_the_next_command_keeps_all_that_was_asked(tmp_path):
     results = fl.compare(
         "cubic", ["momentum:nesterov=true,lr=0.1", "adam:weight_decay=0.01,lr=0.1"], vary={"hidden": ["4", "8"]},
-        protocol="sweep", batch_sizes=[32], steps=5, seeds=1, seed=7, validation=0.3, order="fixed", threads=1, progress=False,
-        target="train_loss<=0.1", evaluate_every=2, store=tmp_path / "c",
+        protocol="sweep", batch_sizes=[32], steps=5, seeds=1, seed=7, validation=0.3, order="fixed", threads=1,
+        progress=False, target="train_loss<=0.1", evaluate_every=2, store=tmp_path / "c",
     )  # fmt: skip
     command = results.next_command()
     for words in ("momentum:lr=0.0333..0.3,nesterov=true", "adam:lr=0.0333..0.3,weight_decay=0.01", "--vary hidden=",

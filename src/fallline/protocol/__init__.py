@@ -10,6 +10,7 @@ from fallline.protocol.conduct import Training as Training
 from fallline.protocol.conduct import conduct as conduct
 from fallline.protocol.edges import Edge as Edge
 from fallline.protocol.edges import edges as edges
+from fallline.protocol.inclusion import under_tuned as under_tuned
 from fallline.protocol.seeds import Seeds as Seeds
 from fallline.protocol.selection import selected as selected
 from fallline.protocol.space import SEARCHES as SEARCHES

@@ -46,9 +46,11 @@ def selection_note(rows: list[Row]) -> str:
     row = rows[0]
     chose = f"Values and order: least median {quantity_text(row.selected_on)}"
     if row.rerun and row.selection != row.winners:
+        runs, reruns = counted(len(row.selection), "run"), counted(len(row.repeats[0]), "rerun")
         chose = (
-            f"Values: least median {quantity_text(row.selected_on)} of {counted(len(row.selection), 'run')} each. All "
-            f"that is reported, and the order: {counted(len(row.winners), 'rerun')} of them on seeds that chose nothing"
+            f"Values: least median {quantity_text(row.selected_on)} of {runs} each. All that is reported, and the "
+            f"order: {reruns} of them on seeds that chose nothing"
+            + (f", {len(row.repeats)} times; of each repeat the median" if len(row.repeats) > 1 else "")
         )
     elif row.rerun:
         chose = f"Order: least median {quantity_text(row.selected_on)}"
@@ -63,19 +65,20 @@ def selection_note(rows: list[Row]) -> str:
 
 def interval_note(rows: list[Row]) -> str:
     """What the brackets are worth."""
-    counts = sorted({len(row.winners) for row in rows})
+    counts = sorted({len(row.results(row.selected_on)) for row in rows})
+    unit = rows[0].unit
     if counts == [1]:
         return "One seed: no interval can be given, and a difference may be chance."
     parts = []
     for count in counts:
-        row = next(row for row in rows if len(row.winners) == count)
+        row = next(row for row in rows if len(row.results(row.selected_on)) == count)
         level = row.intervals[row.selected_on].level
         if count == 1:
             parts.append("none for one seed")
         elif math.isclose(level, full_range_level(count)):
-            parts.append(f"least to largest of {count} seeds, a {percent(level)} interval of the median")
+            parts.append(f"least to largest of {count} {unit}s, a {percent(level)} interval of the median")
         else:
-            parts.append(f"a {percent(level)} interval of the median of {count} seeds, by order statistics")
+            parts.append(f"a {percent(level)} interval of the median of {count} {unit}s, by order statistics")
     return f"[..]: {'; '.join(parts)}."
 
 

@@ -40,6 +40,7 @@ class Tally:
     steps_done: int = 0
     settings: dict[str, list[Record]] = field(default_factory=dict)
     problem: str = ""
+    phase: str = ""
 
     def begin(self, members: int, ended: Iterable[Record], steps: int) -> None:
         """The study begins, or goes on."""
@@ -63,13 +64,15 @@ class Tally:
         self.ended += 1
         self.diverged += record.diverged
         self.problem = record["problem"]
-        setting = canonical([record[name] for name in (*GROUP, "hyperparameters")])
+        self.phase = record["phase"]
+        setting = canonical([record[name] for name in (*GROUP, "hyperparameters", "phase")])
         self.settings.setdefault(setting, []).append(record)
 
     @property
     def best(self) -> str:
-        """The setting with the least median loss so far, on the problem of the last member, in words."""
-        here = [runs for runs in self.settings.values() if runs[0]["problem"] == self.problem]
+        """The setting with the least median loss so far, on the problem and in the phase of the last member, in words."""
+        now = (self.problem, self.phase)
+        here = [runs for runs in self.settings.values() if (runs[0]["problem"], runs[0]["phase"]) == now]
         if not here:
             return ""
         quantity = selected_on([run for runs in here for run in runs])
@@ -112,9 +115,12 @@ class LineWatcher:
         self.open = False
 
     def begin(self, members: int, ended: Sequence[Record], steps: int) -> None:
-        """Say what there is to do."""
+        """Say what there is to do; again, where it has become more."""
+        if not self.tally.members:
+            self.began = self.clock()
+        self.tally = Tally()
         self.tally.begin(members, ended, steps)
-        self.began = self.said = self.clock()
+        self.said = self.clock()
         self.open = self.tally.before < members
         self.say(self.tally.opening)
 
@@ -163,12 +169,16 @@ class BarWatcher:
         self.progress: _Bar | None = None
 
     def begin(self, members: int, ended: Sequence[Record], steps: int) -> None:
-        """Draw the bar."""
+        """Draw the bar; anew, where there is more to do."""
+        if self.progress is not None:
+            self.progress.stop()
+        if not self.tally.members:
+            self.began = time.monotonic()
+        self.tally = Tally()
         self.tally.begin(members, ended, steps)
         if self.tally.before == members:
             self.say(self.tally.opening)
             return
-        self.began = time.monotonic()
         self.progress = _Bar(self.tally, self.console)
         self.progress.start()
 

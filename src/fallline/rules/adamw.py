@@ -23,6 +23,7 @@ class AdamW(Adam):
 
     search: ClassVar = {"lr": LogRange(1e-5, 1e-1)}
     namesake: ClassVar = "AdamW"
+    includes: ClassVar = ("Adam",)
     penalty: ClassVar = "weight_decay"
 
     def step(self, p: Tensor, g: Tensor, state: State, now: Now) -> tuple[Tensor, State]:

@@ -21,3 +21,4 @@ class Momentum(SGD):
 
     search: ClassVar = {"lr": LogRange(1e-4, 1.0)}
     namesake: ClassVar = None
+    includes: ClassVar = ("SGD",)

@@ -59,6 +59,8 @@ class Rule:
     """Whether the formula takes a parameter that lies in parts on several processes (DTensor, as FSDP2 makes)."""
     refuses: ClassVar[Mapping[str, str]] = {}
     """The wrappers, by name, that can stand around this rule at no depth, and why: a sentence for the user."""
+    includes: ClassVar[tuple[str, ...]] = ()
+    """The classes of rules that this one becomes exactly at some of its values; well tuned it is no worse than they."""
     penalty: ClassVar[str | None] = None
     """The field that penalises weights, which is 0 for parameters that are no weights (`optim.weights_only`)."""
 

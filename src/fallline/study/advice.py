@@ -5,18 +5,20 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from fallline.protocol import TRIALS
 from fallline.study.defaults import DEFAULT_BATCH_SIZE
 from fallline.study.results import StudyResults
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification
 from fallline.study.values import spelled
 
 CLOSER = 3.0
-SEEDS = 10
+MORE = 2
+"""How many times as many reruns a verdict is asked for again with."""
 
 
 def next_command(results: StudyResults) -> str | None:
-    """A command that looks closer at the best two optimizers: rates around the best found, with ten seeds, all else
-    as it was.
+    """A command that looks closer at the best two optimizers: rates around the best found, and reruns for a verdict,
+    twice as many where there were some; all else as it was.
 
     None where nothing was found to look closer at, or where the study cannot be named on a command line.
     """
@@ -41,7 +43,7 @@ def next_command(results: StudyResults) -> str | None:
     words += ["--schedule", winner.schedule] if winner.schedule != "constant" else []
     if winner.batch_size not in (None, spec.problems[0].batch_size or DEFAULT_BATCH_SIZE):
         words += ["--batch-size", str(winner.batch_size)]
-    return shlex.join([*words, *_options(results), "--seeds", str(SEEDS)])
+    return shlex.join([*words, *_options(results)])
 
 
 def _problem(problem: ProblemSpecification) -> str:
@@ -73,6 +75,10 @@ def _options(results: StudyResults) -> list[str]:
         "--epochs": spec.epochs,
         "--steps": spec.steps,
         "--evaluate-every": spec.evaluate_every,
+        "--final-seeds": MORE * spec.final_seeds if spec.protocol == "full" else None,
+        "--search": None if spec.search == "grid" else spec.search,
+        "--trials": None if spec.trials == TRIALS else spec.trials,
+        "--tuning-repeats": None if spec.tuning_repeats == 1 else spec.tuning_repeats,
         "--seed": spec.seed or None,
         # Rates are to be chosen: where nothing was held out before, the default is.
         "--validation": spec.validation or None,

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from fallline.errors import InputError
 from fallline.plain import canonical
+from fallline.protocol import under_tuned
 from fallline.statistics import Terms, Verdict, verdict
 from fallline.study.ranking import Row
 from fallline.study.record import less_is_better
@@ -21,7 +22,9 @@ SWEEP = "A sweep chooses and reports on the same runs; for a verdict: --protocol
 @dataclass(frozen=True)
 class Judged:
     """A verdict: on which problem, under which of the conditions that differ, on optimizers or on conditions of one,
-    by what quantity; and the results that it rests on, one for each seed, by what is compared.
+    and by what quantity; and the results that it rests on, one for each seed, by what is compared.
+
+    `under_tuned` are pairs of an optimizer that is shown to be better, and one that becomes it at some of its values.
     """
 
     problem: str
@@ -30,11 +33,13 @@ class Judged:
     metric: str
     verdict: Verdict
     results: Mapping[str, Sequence[float]]
+    under_tuned: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Everything in plain values."""
         where = {"problem": self.problem, "condition": dict(self.condition), "compared": self.compared}
-        return {**where, **self.verdict.plain(), "metric": self.metric}
+        found = [{"special_case": special, "general": general} for special, general in self.under_tuned]
+        return {**where, **self.verdict.plain(), "metric": self.metric, "under_tuned": found}
 
 
 def judged(rows: Sequence[Row], spec: Specification, metric: str | None = None) -> tuple[Judged, ...]:
@@ -106,15 +111,26 @@ def _one(
     by = metric or next(name for name in METRICS if all(name in row.intervals for row in rows))
     if not all(by in row.intervals for row in rows):
         return
-    results = {name: _results(row, by) for name, row in zip(names, rows, strict=True)}
+    results = {name: row.results(by) for name, row in zip(names, rows, strict=True)}
     trials = {name: row.trials for name, row in zip(names, rows, strict=True)}
-    terms = Terms(by.replace("_", " "), not less_is_better(by), trials).among(names)
-    yield Judged(rows[0].problem, told, compared, by, verdict(results, terms), results)
+    terms = Terms(by.replace("_", " "), not less_is_better(by), trials, spec.runs.repeats > 1).among(names)
+    found = verdict(results, terms)
+    better = [(pair.first, pair.second) for pair in found.comparisons if pair.differs]
+    yield Judged(rows[0].problem, told, compared, by, found, results, tuple(under_tuned(_included(spec), better)))
 
 
-def _results(row: Row, quantity: str) -> list[float]:
-    """The results of a row, one for each seed."""
-    return [run.final(quantity) for run in sorted(row.winners, key=lambda run: int(run["seed"]))]
+def _included(spec: Specification) -> dict[str, set[str]]:
+    """The optimizers of a study, by label, that others become at some of their values."""
+    return {
+        general.label: {
+            special.label
+            for special in spec.optimizers
+            if special.is_rule
+            and special.kind in general.includes
+            and (special.wrappers, special.others) == (general.wrappers, general.others)
+        }
+        for general in spec.optimizers
+    }
 
 
 def _name(told: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Selection and ranking: the best values of each optimizer on validation data, and how these did."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +32,9 @@ class Row:
 
     `selection` are the runs that chose the values, `winners` those that are reported: the reruns of these values on
     seeds that chose nothing. In a sweep, and as long as a study has not come to its reruns (`rerun` is False), both
-    are the same. `intervals` has the final value of every quantity, and `test_gap`, the loss on test data less that on
-    training data (`validation_gap` where there are no test data).
+    are the same. Where the search was repeated, `winners` are the reruns of all repeats, `repeats` those of each, and
+    the values are those of the repeat whose search found the best. `intervals` has the final value of every quantity,
+    and `test_gap`, the loss on test data less that on training data (`validation_gap` where there are no test data).
     """
 
     problem: str
@@ -49,6 +50,7 @@ class Row:
     diverged: int
     selection: tuple[Record, ...]
     winners: tuple[Record, ...]
+    repeats: tuple[tuple[Record, ...], ...]
     rerun: bool
     intervals: Mapping[str, MedianInterval]
     steps_to_target: StepsToTarget | None
@@ -58,6 +60,17 @@ class Row:
     def score(self) -> float:
         """What the ranking sorts by: the median of the quantity that was selected on."""
         return self.intervals[self.selected_on].median
+
+    @property
+    def unit(self) -> str:
+        """What there is one result of."""
+        return "repeat" if len(self.repeats) > 1 else "seed"
+
+    def results(self, quantity: str) -> list[float]:
+        """The final values of a quantity, in the order of seeds; where the search was repeated one for each repeat,
+        their median.
+        """
+        return _results(self.repeats, lambda run: run.final(quantity))
 
     @property
     def best_record(self) -> Record:
@@ -107,7 +120,8 @@ def selected_on(members: Sequence[Record]) -> str:
 
 
 def _row(members: list[Record], grid: Grid, target: Target | None, seeds: Seeds) -> Row:
-    selection, winners = _chosen(members)
+    selection, repeats = _chosen_in_repeats(members, seeds)
+    winners = [run for runs in repeats for run in runs]
     hyperparameters = selection[0]["hyperparameters"]
     searched = [record for record in members if record["phase"] == "search"]
     quantities = [name for name in winners[0].curve.columns if name.startswith(MEASURED)]
@@ -121,11 +135,31 @@ def _row(members: list[Record], grid: Grid, target: Target | None, seeds: Seeds)
         diverged=sum(record.diverged for record in members),
         selection=tuple(selection),
         winners=tuple(winners),
+        repeats=tuple(map(tuple, repeats)),
         rerun=winners[0]["phase"] == "final",
-        intervals={name: median_interval([run.final(name) for run in winners]) for name in quantities} | _gap(winners),
+        intervals={name: median_interval(_results(repeats, _final(name))) for name in quantities} | _gap(repeats),
         steps_to_target=None if target is None else _steps_to(target, winners),
         edges=tuple(map(str, edges(_values(searched, grid), hyperparameters))),
     )
+
+
+def _chosen_in_repeats(members: Sequence[Record], seeds: Seeds) -> tuple[list[Record], list[list[Record]]]:
+    """The runs that chose the values, of the repeat that found the best, and those that are reported of each repeat."""
+    repeats: dict[int, list[Record]] = {}
+    for record in members:
+        repeats.setdefault(seeds.repeat_of(record["seed"]), []).append(record)
+    chosen = [_chosen(repeats[number]) for number in sorted(repeats)]
+    losses = [[run.final(selected_on(members)) for run in selection] for selection, _ in chosen]
+    return chosen[selected(losses)][0], [winners for _, winners in chosen]
+
+
+def _results(repeats: Sequence[Sequence[Record]], value: Callable[[Record], float]) -> list[float]:
+    ordered = [[value(run) for run in sorted(runs, key=lambda run: int(run["seed"]))] for runs in repeats]
+    return ordered[0] if len(ordered) == 1 else [median_interval(values).median for values in ordered]
+
+
+def _final(quantity: str) -> Callable[[Record], float]:
+    return lambda run: run.final(quantity)
 
 
 def _chosen(members: Sequence[Record]) -> tuple[list[Record], list[Record]]:
@@ -148,13 +182,16 @@ def _values(searched: Sequence[Record], grid: Grid) -> dict[str, set[Any]]:
     return {name: {value for value in (*grid[name], *tried[name]) if isinstance(value, float)} for name in grid}
 
 
-def _gap(winners: Sequence[Record]) -> dict[str, MedianInterval]:
+def _gap(repeats: Sequence[Sequence[Record]]) -> dict[str, MedianInterval]:
     """By how much the loss is larger on test data (or else validation data) than on training data, run by run."""
-    split = next((name for name in ("test", "validation") if f"{name}_loss" in winners[0].curve), None)
+    split = next((name for name in ("test", "validation") if f"{name}_loss" in repeats[0][0].curve), None)
     if split is None:
         return {}
-    gaps = [math.inf if r.diverged else r.final(f"{split}_loss") - r.final("train_loss") for r in winners]
-    return {f"{split}_gap": median_interval(gaps)}
+
+    def gap(run: Record) -> float:
+        return math.inf if run.diverged else run.final(f"{split}_loss") - run.final("train_loss")
+
+    return {f"{split}_gap": median_interval(_results(repeats, gap))}
 
 
 def _steps_to(target: Target, winners: Sequence[Record]) -> StepsToTarget | None:

@@ -105,6 +105,7 @@ class StudyResults:
             "members": row.members,
             "diverged": row.diverged,
             "seeds": len(row.winners),
+            "repeats": len(row.repeats),
             "rerun": row.rerun,
             "selected_on": row.selected_on,
             "at_edge": list(row.edges),

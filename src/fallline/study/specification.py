@@ -36,9 +36,9 @@ class ProblemSpecification(_Plain):
 
 class OptimizerSpecification(_Plain):
     """An optimizer: its label, how it can be found again, the class with its wrappers from the outermost, the class of
-    the rule that gets the vectors where it is another, whether it is a rule of fallline, and its search space: the
-    values tried of each hyperparameter, and of those that are searched in a range its ends (a grid has the values that
-    they were cut into, other searches draw them).
+    the rule that gets the vectors where it is another, whether it is a rule of fallline, the classes that it becomes at
+    some of its values, and its search space: the values tried of each hyperparameter, and of those that are searched in
+    a range its ends (a grid has the values that they were cut into, other searches draw them).
     """
 
     label: str
@@ -47,6 +47,7 @@ class OptimizerSpecification(_Plain):
     wrappers: tuple[str, ...] = ()
     others: str | None = None
     is_rule: bool = True
+    includes: tuple[str, ...] = ()
     hyperparameters: Mapping[str, tuple[Value, ...]]
     ranges: Mapping[str, tuple[float, float]] = {}
 

@@ -121,6 +121,7 @@ def make_study(
                 wrappers=wrappers_of(c.algorithm),
                 others=others_of(c.algorithm),
                 is_rule=isinstance(c.algorithm, Rule),
+                includes=c.algorithm.core().includes if isinstance(c.algorithm, Rule) else (),
                 hyperparameters=_plain(_listed(c, rest.get("search", "grid"))),
                 ranges={name: (space.low, space.high) for name, space in c.ranges.items()},
             )

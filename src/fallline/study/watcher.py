@@ -11,7 +11,10 @@ class Watcher(Protocol):
     """Somebody who wants to know how a study gets on."""
 
     def begin(self, members: int, ended: Sequence[Record], steps: int) -> None:
-        """The study begins, or goes on: all members, those already ended, steps still to do."""
+        """The study begins, or goes on: all members, those already ended, steps still to do.
+
+        Called again where there is more to do than was known: every optimizer gets more trials.
+        """
 
     def advance(self, steps: int) -> None:
         """Some steps were done by one member."""

@@ -1,0 +1,275 @@
+"""The full protocol in a study: who is trained when, on which seeds, and what is reported of it."""
+
+import pytest
+import torch
+from torch import nn
+
+import fallline as fl
+from fallline.errors import InputError
+from fallline.statistics import Terms, verdict
+from fallline.study import Silent, read_results
+from fallline.study.judging import SWEEP
+from fallline.study.specification import Specification
+from fallline.study.weights import load_weights
+from tests.study.studies import compare, curves, line, same
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def full(tmp_path, optimizers=("sgd", "adam"), problem=None, **changes):
+    return compare(tmp_path, problem, optimizers, **{"protocol": "full", "final_seeds": 3, **changes})
+
+
+def facts(records):
+    return {(r["optimizer"], r["hyperparameters"]["lr"], r["seed"], r["phase"]) for r in records}
+
+
+def test_what_the_search_chose_is_trained_again_and_reported(tmp_path):
+    results = full(tmp_path)
+    assert facts(results.searched) == {
+        (o, lr, seed, "search") for o in ("sgd", "adam") for lr in (0.01, 0.1) for seed in (0, 1)
+    }
+    assert facts(results.reruns) == {(o, 0.1, seed, "final") for o in ("sgd", "adam") for seed in (2, 3, 4)}
+    assert results.planned == len(results.records) == 14
+    for row in results.ranking:
+        assert row.rerun
+        assert facts(row.selection) == {(row.optimizer, 0.1, seed, "search") for seed in (0, 1)}
+        assert facts(row.winners) == {(row.optimizer, 0.1, seed, "final") for seed in (2, 3, 4)}
+        finals = sorted(run.final("validation_loss") for run in row.winners)
+        assert (row.score, row.trials, row.members) == (finals[1], 2, 7)
+    assert [row.score for row in results.ranking] == sorted(row.score for row in results.ranking)
+    kept = {path.stem for path in (tmp_path / "s" / "weights").iterdir()}
+    assert kept == {record.key for record in results.reruns}
+    assert results.best().model()(torch.ones(1, 1)).shape == (1, 1)
+
+
+def test_the_search_is_that_of_a_sweep_to_the_bit(tmp_path):
+    sweep = compare(tmp_path, store=tmp_path / "sweep")
+    results = full(tmp_path)
+    assert {r.key for r in sweep.records} == {r.key for r in results.searched}
+    assert same(curves(sweep), {r.key: r.curve.columns for r in results.searched})
+
+
+def test_what_is_given_is_not_searched(tmp_path):
+    results = full(tmp_path, [fl.rules.SGD(lr=0.1), "adam:lr=0.01"], lrs=None)
+    assert results.searched == ()
+    assert {r["seed"] for r in results.reruns} == {2, 3, 4}
+    assert all(row.selection == row.winners and row.trials == 1 for row in results.ranking)
+    (judged,) = results.verdicts
+    assert judged.verdict.terms.tuning == "at the values given"
+
+
+def test_the_verdict_is_that_of_the_statistics_on_the_reruns(tmp_path):
+    results = full(tmp_path, final_seeds=6)
+    (judged,) = results.verdicts
+    losses = {
+        row.optimizer: [run.final("validation_loss") for run in sorted(row.winners, key=lambda r: r["seed"])]
+        for row in results.ranking
+    }
+    assert judged.verdict == verdict(losses, Terms("validation loss", trials=2))
+    assert (judged.problem, judged.condition, judged.compared, judged.metric) == (
+        "line", {}, "optimizers", "validation_loss",
+    )  # fmt: skip
+    assert results.verdict(metric="train_loss").terms.metric == "train loss"
+    assert results.to_json()["verdicts"] == [judged.to_json()]
+    assert read_results(tmp_path / "s").verdicts == results.verdicts
+    for given, said in (({"metric": "loss"}, "Did you mean"), ({"problem": "lime"}, "Did you mean 'line'")):
+        with pytest.raises(InputError, match=said):
+            results.verdict(**given)
+
+
+def test_a_sweep_has_no_verdict_and_says_why(tmp_path, capsys):
+    results = compare(tmp_path)
+    assert results.verdicts == ()
+    with pytest.raises(InputError, match="chooses and reports on the same runs"):
+        results.verdict()
+    results.table()
+    assert SWEEP in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_too_few_reruns_are_said_with_how_many_are_needed(tmp_path, capsys):
+    full(tmp_path).table()
+    out = " ".join(capsys.readouterr().out.split())
+    assert "3 seeds are too few for a verdict on a pair: 6 are needed." in out
+    assert "--final-seeds 6." in out
+
+
+def test_unequal_trials_are_told_in_the_verdict(tmp_path):
+    results = full(tmp_path, ["sgd:lr=0.1", "adam"])
+    (judged,) = results.verdicts
+    assert judged.verdict.terms.tuning == "as tuned here with 2 trials of adam and 1 of sgd"
+
+
+def test_one_optimizer_is_judged_over_its_conditions(tmp_path):
+    results = full(tmp_path, ["sgd"], vary={"l2": [0.0, 0.5]}, final_seeds=6)
+    (judged,) = results.verdicts
+    assert judged.compared == "conditions"
+    assert set(judged.verdict.optimizers) == {"l2=0", "l2=0.5"}
+    two = full(tmp_path, vary={"l2": [0.0, 0.5]}, store=tmp_path / "two")
+    assert {j.compared for j in two.verdicts} == {"optimizers"}
+    assert sorted(j.condition["l2"] for j in two.verdicts) == [0.0, 0.5]
+
+
+def test_a_problem_without_anything_held_out_chooses_by_the_training_loss(tmp_path):
+    results = full(tmp_path, validation=0)
+    assert {row.selected_on for row in results.ranking} == {"train_loss"}
+    assert results.verdicts[0].metric == "train_loss"
+
+
+@pytest.mark.parametrize("search", ["random", "sobol", "halton"])
+def test_a_drawn_search_tries_other_values_of_each_optimizer(tmp_path, search):
+    results = full(tmp_path, ["sgd", "adam"], lrs=None, search=search, trials=3)
+    tried = {(r["optimizer"], r["hyperparameters"]["lr"]) for r in results.searched}
+    assert len(tried) == 6
+    spec = results.specification
+    assert [dict(o.ranges) for o in spec.optimizers] == [{"lr": (1e-3, 10.0)}, {"lr": (1e-5, 0.1)}]
+    assert all(o.hyperparameters == {"lr": ()} for o in spec.optimizers)
+
+
+def test_more_trials_where_a_best_value_is_at_an_edge(tmp_path):
+    class Said(Silent):
+        members = ()
+        said = ()
+
+        def begin(self, members, ended, steps):
+            self.members = (*self.members, members)
+
+        def say(self, message):
+            self.said = (*self.said, message)
+
+    watcher = Said()
+    given = {"lrs": [0.001, 0.01, 0.1], "progress": watcher}
+    plain = full(tmp_path, store=tmp_path / "plain", **given)
+    assert any("largest value tried" in edge for row in plain.ranking for edge in row.edges)
+    watcher = Said()
+    results = full(tmp_path, extra_trials=2, **{**given, "progress": watcher})
+    assert watcher.members == (18, 26)
+    assert "every optimizer gets more trials" in watcher.said[0]
+    assert results.planned == len(results.records) == 26
+    assert {row.trials for row in results.ranking} == {5}
+    assert {r["seed"] for r in results.searched} == {0, 1}
+    assert {r["hyperparameters"]["lr"] for r in results.searched if r["optimizer"] == "sgd"} == {
+        0.001, 0.01, 0.1, 1.0, 10.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", [{"tuning_repeats": 2}, {"extra_trials": 1}])
+def test_a_sweep_takes_nothing_of_the_full_protocol(tmp_path, wrong):
+    with pytest.raises(InputError, match="goes with the full protocol"):
+        compare(tmp_path, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"protocol": "half"}, "^protocol: input should be 'full' or 'sweep'; got 'half'"),
+        ({"search": "bayes"}, "^search: input should be 'grid', 'random', 'sobol' or 'halton'; got 'bayes'"),
+        ({"final_seeds": 0}, "^final_seeds: input should be greater than or equal to 1; got 0"),
+        ({"trials": 1}, "^trials must be a whole number of at least 2; got 1"),
+        ({"tuning_repeats": 0}, "^tuning_repeats: input should be greater than or equal to 1"),
+        ({"extra_trials": -1}, "^extra_trials: input should be greater than or equal to 0"),
+    ],
+)
+def test_what_cannot_be_is_said(tmp_path, wrong, said):
+    with pytest.raises(InputError, match=said):
+        full(tmp_path, **wrong)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_specification_of_before_there_were_protocols_is_a_sweep():
+    adam = {"label": "adam", "source": "adam", "kind": "Adam", "hyperparameters": {"lr": [0.1]}}
+    old = Specification(problems=[{"name": "cubic", "source": "cubic"}], optimizers=[adam], epochs=2, seeds=4)
+    assert (old.protocol, old.search, old.runs.final, old.runs.of_search(0)) == ("sweep", "grid", 0, range(4))
+
+
+def test_the_search_digest_is_that_of_the_spaces(tmp_path):
+    first = fl.plan("cubic", ["adam"], epochs=1)
+    assert first.all_members == 7 * 3 + 10
+
+    def digest(name, *optimizers, **changes):
+        given = {"protocol": "sweep", "epochs": 1, "seeds": 1, "threads": 1, "progress": False, "trials": 2}
+        return fl.compare(
+            "cubic", optimizers, store=tmp_path / name, **{**given, **changes}
+        ).specification.search_digest
+
+    same_space = [digest("a", "adam"), digest("b", "adam", epochs=2), digest("c", "adam:lr=1e-5..0.1")]
+    assert len(set(same_space)) == 1
+    others = [digest("d", "adam:lr=1e-5..0.2"), digest("e", "adam", trials=3), digest("f", "adam", search="random")]
+    assert len({*same_space, *others}) == 4
+
+
+class Stop(Exception):
+    pass
+
+
+class StopsAfter(Silent):
+    def __init__(self, count):
+        self.count = count
+
+    def end(self, record, steps_left):
+        self.count -= 1
+        if not self.count:
+            raise Stop
+
+
+@pytest.mark.parametrize("runner", ["loop", "population"])
+@pytest.mark.parametrize("ended", [3, 18, 20, 24, 25, 30])
+def test_a_study_stopped_anywhere_goes_on_bit_for_bit(tmp_path, runner, ended):
+    # 18 members of the search, 6 further trials, 6 reruns.
+    given = {"seeds": 3, "lrs": [0.001, 0.01, 0.1], "extra_trials": 1, "final_seeds": 3, "runner": runner}
+    whole = full(tmp_path, store=tmp_path / "whole", **given)
+    with pytest.raises(Stop) as stopped:
+        full(tmp_path, progress=StopsAfter(ended), **given)
+    assert f" of {24 if ended <= 18 else 30} members have ended" in stopped.value.__notes__[0]
+    again = full(tmp_path, **given)
+    assert [r.key for r in again.records] == [r.key for r in whole.records]
+    assert same(curves(again), curves(whole))
+    assert not (tmp_path / "s" / "checkpoints").exists()
+    for record in whole.reruns:
+        one, other = (load_weights(results.folder, record.key) for results in (whole, again))
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert again.plan["later"] == whole.plan["later"]
+    assert len(again.plan["later"]) == 2
+
+
+def test_reruns_of_six_optimizers_are_one_population(tmp_path):
+    problem = line(model=lambda: nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 1)))
+    optimizers = ["sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam"]
+    results = full(tmp_path, optimizers, problem, runner="population", final_seeds=10)
+    (later,) = results.plan["later"]
+    assert [len(own["members"]) for own in later["populations"]] == [60]
+    assert len(results.reruns) == 60
+
+
+def test_a_repeated_search_counts_in_repeats(tmp_path):
+    results = full(tmp_path, lrs=None, search="random", trials=3, seeds=1, tuning_repeats=6, final_seeds=3)
+    assert results.planned == len(results.records) == 2 * 6 * (3 + 3)
+    (judged,) = results.verdicts
+    assert judged.verdict.seeds == 6
+    assert judged.verdict.terms == Terms("validation loss", trials=3, search_repeated=True)
+    for row in results.ranking:
+        assert [sorted(run["seed"] for run in runs) for runs in row.repeats] == [
+            [4 * repeat + 1 + i for i in range(3)] for repeat in range(6)
+        ]
+        finals = [sorted(run.final("validation_loss") for run in runs)[1] for runs in row.repeats]
+        assert row.results("validation_loss") == finals
+        assert row.score == (sorted(finals)[2] + sorted(finals)[3]) / 2
+        best = min(results.searched, key=lambda r: (r["optimizer"] != row.optimizer, r.final("validation_loss")))
+        assert row.hyperparameters == best["hyperparameters"]
+    searched = {r["seed"]: [] for r in results.searched}
+    for record in results.searched:
+        searched[record["seed"]].append(record["hyperparameters"]["lr"])
+    assert len({tuple(values) for values in searched.values()}) == 6
+
+
+def test_a_special_case_that_beats_the_general_one_says_that_it_is_under_tuned(tmp_path, capsys):
+    results = full(tmp_path, ["sgd:lr=0.3", "momentum:lr=1e-4", "adam:lr=0.1"], lrs=None, final_seeds=8)
+    (judged,) = results.verdicts
+    assert judged.under_tuned == (("sgd", "momentum"),)
+    assert judged.to_json()["under_tuned"] == [{"special_case": "sgd", "general": "momentum"}]
+    results.table()
+    out = " ".join(capsys.readouterr().out.split())
+    assert "momentum becomes sgd at some of its values, and sgd did better: momentum is under-tuned here." in out
