@@ -1,4 +1,4 @@
-"""The tables of the page: rows with an optimizer's colour, cells with a heading each, so that a phone can stack them."""
+"""The tables of the page: every cell has its heading with it, so that a phone can stack the cells of a row."""
 
 from dataclasses import dataclass
 

@@ -15,7 +15,7 @@ const bound = (value) => (value === null || typeof value === "string" ? "infinit
 const numeric = (value) => ({ inf: Infinity, "-inf": -Infinity })[value] ?? (value === null ? NaN : value);
 const clipped = (name, most = 28) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
 const vertical = (x) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: "#8c959f", width: 1, dash: "dot" } });
-const HEAT = [[0, "#fde725"], [0.25, "#5ec962"], [0.5, "#21918c"], [0.75, "#3b528b"], [1, "#440154"]];
+const HEAT = [[0, "#ffffd9"], [0.25, "#c7e9b4"], [0.5, "#7fcdbb"], [0.75, "#41b6c4"], [1, "#2a9bc7"]];
 
 function element(name, attributes, ...children) {
   const made = document.createElement(name);

@@ -42,7 +42,8 @@ def edges_said(results: StudyResults) -> str:
     found = [f"{row_name(results, row)} ({'; '.join(row.edges)})" for row in results.ranking if row.edges]
     if not found:
         return ""
-    return f"{listed(dict.fromkeys(found))}. Better values may lie beyond: what is said of these holds for the values searched."
+    beyond = "Better values may lie beyond: what is said of these holds for the values searched."
+    return f"{listed(dict.fromkeys(found))}. {beyond}"
 
 
 def comparison_said(results: StudyResults) -> str:
@@ -55,9 +56,9 @@ def comparison_said(results: StudyResults) -> str:
     return (
         f"Optimizers are compared {unit} by {unit}, so that what a lucky {unit} gives to both cancels. Each pair has an "
         f"exact signed-rank test, in which the chance of a false claim is at most {100 * verdict.alpha:g} %"
-        f"{many if pairs > 1 else ''}. No claim is possible with fewer than {counted(verdict.seeds_needed, unit)}. The typical difference is the Hodges-Lehmann "
-        "estimate; its interval is for that pair alone, with the level printed. That no difference is shown does not "
-        "mean that there is none: what could have been seen is said with it."
+        f"{many if pairs > 1 else ''}. No claim is possible with fewer than {counted(verdict.seeds_needed, unit)}. The "
+        "typical difference is the Hodges-Lehmann estimate; its interval is for that pair alone, with the level "
+        "printed. That no difference is shown does not mean that there is none: what could have been seen is said with it."
     )
 
 
@@ -72,9 +73,9 @@ def reach_said(results: StudyResults) -> str:
             "about optimizers with their tuning: with these search spaces, this budget and trainings of this length."
         )
     return (
-        "All statements hold for the optimizers as tuned here, with these values tried, this budget and trainings of this "
-        "length. There was one search, whose luck the seeds do not show: another of as many trials may choose other "
-        "values. (--tuning-repeats repeats the search itself.)"
+        "All statements hold for the optimizers as tuned here, with these values tried, this budget and trainings of "
+        "this length. There was one search, whose luck the seeds do not show: another of as many trials may choose "
+        "other values. (--tuning-repeats repeats the search itself.)"
     )
 
 

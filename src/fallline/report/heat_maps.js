@@ -12,7 +12,7 @@ function drawHeatMap(box, map) {
   const traces = [
     { type: "heatmap", x: map.rates, y: map.sizes, z: map.losses.map((row) => row.map(scaled)), zmin: low, zmax: high,
       colorscale: HEAT, xgap: 2, ygap: 2, showscale: false,
-      text: map.losses.map((row) => row.map((loss) => (loss === null ? "" : short(loss)))), texttemplate: "%{text}",
+      text: map.losses.map((row) => row.map((loss) => (loss === null ? "" : short(loss)))), texttemplate: "%{text}", textfont: { color: INK },
       hovertemplate: `lr %{x}, batch size %{y}: ${plain(map.text)} %{text}<extra></extra>` },
     { x: gone.map((cell) => cell.x), y: gone.map((cell) => cell.y), mode: "markers", showlegend: false,
       marker: { symbol: "x-thin", size: 10, line: { width: 2.2, color: FAINT } }, hovertemplate: "lr %{x}, batch size %{y}: diverged<extra></extra>" }];

@@ -7,6 +7,7 @@ from typing import Any
 from fallline.plain import unbounded
 from fallline.report.cells import Cell, Entry
 from fallline.report.colors import Look, looks
+from fallline.report.verdicts import inclusion_notes, verdict_words
 from fallline.report.words import number, quantity_text, setting_parts
 from fallline.statistics import Comparison, differences
 from fallline.statistics.comparison import p_text
@@ -41,10 +42,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """One verdict: its title, its words, the matrix (empty for a single pair), and all pairs as a table."""
+    """One verdict: its title, its words, who was not tuned enough, the matrix (empty for a single pair), and all pairs
+    as a table and in sentences.
+    """
 
     title: str
     words: str
+    notes: tuple[str, ...]
     lines: tuple[Line, ...]
     entries: tuple[Entry, ...]
     sentences: tuple[str, ...]
@@ -74,7 +78,8 @@ def _section(judged: Judged, every: tuple[Judged, ...], styles: Mapping[str, Loo
     names = ranked_names(judged)
     return Verdicts(
         title=_title(judged) if len(every) > 1 else "",
-        words=verdict.words(),
+        words=verdict_words(verdict),
+        notes=tuple(inclusion_notes(judged)),
         lines=tuple(
             Line(name, _looks(judged, styles)[name].color, tuple(_square(judged, name, other) for other in names))
             for name in names
