@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -149,6 +149,7 @@ def compare(
     evaluate_every: int | None = None,
     losses_every: int | None = None,
     diagnostics: Literal["none", "layers", "all"] = "none",
+    speed: bool | None = None,
     store: str | Path | None = None,
     runner: str = "auto",
     device: str = "cpu",
@@ -180,7 +181,9 @@ def compare(
     Trainings take `epochs` (or `steps` updates) in batches of `batch_sizes` rows, by default what the problem brings,
     or 10 epochs of 64 rows. `order` is "reshuffle", a new one for every epoch, or "fixed", the first again and again.
     `validation` is the fraction of the training rows that selects (default: a fifth); test data are only reported.
-    `target` is a condition such as `test_accuracy>=0.97` whose first step is reported. `diagnostics` "layers" records
+    `target` is a condition such as `test_accuracy>=0.97`, or `test_loss<=sgd` for the median that the optimizer of that
+    label ends with: reported are the steps, samples and evaluations to it, and the seconds where `speed` is measured,
+    in short runs of each winner alone (by default in a full protocol that has a target). `diagnostics` "layers" records
     norms, update ratios, dead and saturated units at every evaluation, "all" noise scale and sharpness too.
     `evaluate_every` adds evaluations, `losses_every` keeps the mini-batch loss of every so many-th step in each curve's
     `losses`, which costs nothing. `store` is a folder: one that holds this study is continued; the default is a new
@@ -228,6 +231,7 @@ def compare(
         evaluate_every=evaluate_every,
         losses_every=losses_every,
         diagnostics=diagnostics,
+        speed=speed,
         runner=runner,
         device=device,
         threads=threads,
@@ -375,7 +379,7 @@ def resume(
 def results(folder: str | Path) -> Results:
     """The results in a study's folder, finished or not."""
     stored = read_results(place("folder", folder, none=False))
-    return Results(stored.specification, stored.environment, stored.plan, stored.records, stored.folder)
+    return _of(stored)
 
 
 def merged(folders: Sequence[str | Path]) -> Results:
@@ -388,7 +392,7 @@ def merged(folders: Sequence[str | Path]) -> Results:
     found = [results(folder) for folder in _several(folders)]
     if repeated := [one.folder for i, one in enumerate(found) if one.folder in {two.folder for two in found[:i]}]:
         raise InputError(f"{repeated[0]} is named twice.")
-    return Results(**vars(merge(found, found[0].folder)))
+    return _of(merge(found, found[0].folder))
 
 
 @dataclass(frozen=True)
@@ -456,7 +460,12 @@ def _run(study: Study, folder: Path, progress: bool | Watcher) -> Results:
     watcher = default_watcher() if progress is True else None if progress is False else progress
     records = run(study, folder, watcher)
     stored = read_results(folder)
-    return Results(stored.specification, stored.environment, stored.plan, tuple(records), folder, study)
+    return _of(replace(stored, records=tuple(records), folder=folder), study)
+
+
+def _of(found: StudyResults, study: Study | None = None) -> Results:
+    """Results with ways to see them."""
+    return Results(**{field.name: getattr(found, field.name) for field in fields(StudyResults)}, study=study)
 
 
 def _told(row: Row) -> str:

@@ -142,6 +142,7 @@ def first_format(folder):
     connection = sqlite3.connect(folder / "study.sqlite")
     connection.executescript(
         "ALTER TABLE member DROP COLUMN restored; ALTER TABLE curve DROP COLUMN place; DROP TABLE losses;"
+        "DROP TABLE speed;"
         "ALTER TABLE member DROP COLUMN weights_digest; ALTER TABLE member DROP COLUMN order_digest;"
         "PRAGMA journal_mode = DELETE; PRAGMA user_version = 1;"
     )

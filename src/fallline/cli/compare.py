@@ -84,7 +84,11 @@ def compare(
         str, typer.Option(metavar="reshuffle|fixed", help="A new order every epoch, or one.")
     ] = "reshuffle",
     target: Annotated[
-        str | None, typer.Option(metavar="METRIC>=VALUE", help="Report the first step that meets this condition.")
+        str | None,
+        typer.Option(
+            metavar="METRIC>=VALUE|LABEL",
+            help="Report the time to this condition; an optimizer's label stands for the median that it ends with.",
+        ),
     ] = None,
     evaluate_every: Annotated[
         int | None, typer.Option(metavar="N", help="Evaluate every N steps too, beside every epoch's end.")
@@ -92,6 +96,15 @@ def compare(
     diagnostics: Annotated[
         str, typer.Option(metavar="none|layers|all", help="What is recorded of gradients, updates and units.")
     ] = "none",
+    speed: Annotated[
+        bool | None,
+        typer.Option(
+            "--speed/--no-speed",
+            help="Measure the seconds of a step, in short runs of each winner alone; done where the full protocol has "
+            "a target.",
+            show_default=False,
+        ),
+    ] = None,
     runner: Annotated[
         str,
         typer.Option(
@@ -167,6 +180,7 @@ def compare(
         "target": target,
         "evaluate_every": evaluate_every,
         "diagnostics": diagnostics,
+        "speed": speed,
         "device": device,
     }
     if explain:

@@ -22,13 +22,16 @@ Shapes = tuple[tuple[int, ...], ...]
 """The shapes of the tensors in a batch."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Form:
-    """A captured step: for batches of one shape, and for what was due when it was captured."""
+    """A captured step: for batches of one shape, and for what was due when it was captured. `taken` counts how often it
+    was taken.
+    """
 
     due: dict[tuple[int, int], bool]
     wanted: Wanted
     run: Callable[..., Tensor]
+    taken: int = 0
 
 
 class Captured:
@@ -51,6 +54,7 @@ class Captured:
     def step(self, given: Tensors, batch: Sequence[Tensor], number: int) -> Tensor:
         """Make the step with this number on the leaves of the batch; the losses before it, (settings, seeds)."""
         form = self._form(given, batch, number)
+        form.taken += 1
         if self._lasting is None:
             self._lasting = tree_leaves(given.lasting())
         if not (form.wanted.uniform or form.wanted.noise):
@@ -58,6 +62,15 @@ class Captured:
         given.uniform = {call: self._draws.uniform(call, shape, number) for call, shape in form.wanted.uniform.items()}
         given.noise = {key: self._draws.noise(noise, number) for key, noise in form.wanted.noise.items()}
         return form.run(*self._lasting, *batch, *tree_leaves([given.uniform, given.noise]))
+
+    def counted(self) -> list[int]:
+        """For each slice how many gradients were evaluated in the steps since this was asked the last time."""
+        forms = [form for alike in self._forms.values() for form in alike]
+        slices = range(len(self.program.slices))
+        counts = [sum(form.taken * (1 + form.wanted.gradients.get(number, 0)) for form in forms) for number in slices]
+        for form in forms:
+            form.taken = 0
+        return counts
 
     def _form(self, given: Tensors, batch: Sequence[Tensor], number: int) -> Form:
         shapes = tuple(x.shape for x in batch)

@@ -77,6 +77,8 @@ class Population:
         self._saved = saved_names(self.model)
         self.settings = list(range(len(settings.members)))
         """The settings that have not left, by their places at the beginning."""
+        self.evaluations = [0] * len(settings.members)
+        """How many gradients of batches each setting's members have evaluated, as far as `count` was called."""
         self.compactions: list[tuple[int, int]] = []
         """The steps behind which settings left, and how many members stayed."""
         self.first_row = settings.members[0]
@@ -99,6 +101,8 @@ class Population:
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with the settings at some places alone; all members of the others have ended."""
+        self.count()
+        self.evaluations = [self.evaluations[place] for place in places]
         chosen = Chosen.of(self.program, places)
         self.program, self.tensors = chosen.program(self.program), chosen.tensors(self.tensors)
         self._constants = chosen.by_slice(self._constants)
@@ -149,11 +153,18 @@ class Population:
                 if "lr" in constant:
                     torch.mul(constant["lr"], multipliers[place].to(constant["lr"].device), out=values["lr"])
 
+    def count(self) -> None:
+        """Count the gradients that were evaluated in the steps since the last time."""
+        for place, count in zip(self.program.places, self._captured.counted(), strict=True):
+            for setting in range(place.start, place.stop):
+                self.evaluations[setting] += count
+
     @torch.no_grad()
     def evaluate(self, judged: bool = False) -> None:
         """Record losses and metrics of every split for the members that have not ended, and end those that have
         diverged or waited too long.
         """
+        self.count()
         batch_losses = torch.stack(self.losses).double().cpu() if self.losses else None
         weights = self.tensors.weights if self.done == 0 else self.program.evaluation_weights(self.tensors)
         tensors = {**self.layout.views(weights), **self.tensors.still}
@@ -167,7 +178,8 @@ class Population:
         sound = self._sound(batch_losses)
         for one in self.active:
             i, j = one.setting, one.seed
-            row = {"step": self.done, "samples": self.samples, "batch_loss": columns["batch_loss"][i][j]}
+            counts = {"step": self.done, "samples": self.samples, "evaluations": self.evaluations[i]}
+            row = counts | {"batch_loss": columns["batch_loss"][i][j]}
             one.curve.append(row | {name: column[i][j] for name, column in columns.items()})
             own = None if batch_losses is None else batch_losses[:, i, j]
             self._keep(one, own)

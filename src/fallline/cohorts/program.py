@@ -52,10 +52,11 @@ class Tensors:
 
 @dataclass
 class Wanted:
-    """The draws that a step asked for."""
+    """The draws that a step asked for, and how many further gradients each slice did."""
 
     uniform: dict[int, torch.Size] = field(default_factory=dict)
     noise: dict[tuple[int, int, int], Noise] = field(default_factory=dict)
+    gradients: dict[int, int] = field(default_factory=dict)
 
 
 class Program:
@@ -172,6 +173,8 @@ class Program:
                 return shared["noise"][key].view(p.shape) if key in shared["noise"] else torch.zeros_like(p)
 
             def gradient(points: Sequence[tuple[int, Tensor]]) -> list[Tensor]:
+                if wanted is not None:
+                    wanted.gradients[number] = wanted.gradients.get(number, 0) + 1
                 views = self._with(own["views"], points, pieces)
                 found = self._gradient(views, own["still"], shared, None)[0]
                 flat = self.layout.flat(found)

@@ -9,15 +9,14 @@ from torch import Tensor
 
 from fallline.cohorts.population import Population
 from fallline.training.batches import Place
-from fallline.training.curve import Curve
+from fallline.training.curve import COUNTS, Curve
 from fallline.training.outcome import Ending, Outcome
-
-_COUNTS = ("step", "samples")
 
 
 def snapshot(population: Population) -> dict[str, Any]:
     """A tree that a checkpoint can hold. It shares memory with the population and is good until the next step."""
     ones = population.ones
+    population.count()
     names = list(ones[0].curve.columns)
     kept = max((list(one.curve.losses) for one in ones), key=len)
     return {
@@ -26,6 +25,7 @@ def snapshot(population: Population) -> dict[str, Any]:
         "place": tuple(population.place),
         "whole_batch": population.whole_batch,
         "settings": population.settings,
+        "evaluations": population.evaluations,
         "compactions": population.compactions,
         "weights": population.tensors.weights,
         "still": population.tensors.still,
@@ -52,6 +52,7 @@ def go_on(population: Population, tree: Mapping[str, Any]) -> None:
     population.compactions = tree["compactions"]
     if tree["settings"] != population.settings:
         population.keep(tree["settings"])
+    population.evaluations = list(tree["evaluations"])
     for mine, saved in zip(_leaves(population), _leaves_of(tree), strict=True):
         mine.copy_(saved)
     population.losses = [] if tree["losses"] is None else list(tree["losses"])
@@ -88,7 +89,7 @@ def _padded(rows: Sequence[Sequence[float]]) -> Tensor:
 def _curve(tree: Mapping[str, Any], place: int) -> Curve:
     length = tree["lengths"][place]
     columns = {name: values[place, :length].tolist() for name, values in tree["curves"].items()}
-    return Curve({name: [int(x) for x in c] if name in _COUNTS else c for name, c in columns.items()})
+    return Curve({name: [int(x) for x in c] if name in COUNTS else c for name, c in columns.items()})
 
 
 def _plain(outcome: Outcome) -> list[Any]:

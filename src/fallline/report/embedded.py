@@ -19,6 +19,7 @@ from fallline.report.widths import width_spans
 from fallline.report.words import quantity_text, setting_text
 from fallline.study import Record, Row, StudyResults
 from fallline.study.record import less_is_better
+from fallline.training.curve import COUNTS
 
 
 def embedded(results: StudyResults, shown: Sequence[Panel]) -> str:
@@ -82,7 +83,7 @@ def _panel(results: StudyResults, panel: Panel, at_first: bool) -> dict[str, Any
 
 
 def _row(row: Row) -> dict[str, Any]:
-    columns = [name for name in row.winners[0].curve.columns if name not in ("step", "samples")]
+    columns = [name for name in row.winners[0].curve.columns if name not in COUNTS]
     return {
         "optimizer": row.optimizer,
         "values": setting_text(row.tuned),

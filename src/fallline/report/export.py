@@ -10,9 +10,9 @@ from fallline.errors import InputError
 from fallline.files import write_whole
 from fallline.study import Record, StudyResults
 from fallline.study.toml import study_toml
+from fallline.training.curve import COUNTS
 
 WHO = ("problem", "optimizer", "seed")
-COUNTS = ("step", "samples")
 
 
 def export(results: StudyResults, folder: Path, overwrite: bool = False) -> list[Path]:

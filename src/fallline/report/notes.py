@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from fallline.report.panels import condition
 from fallline.report.search import search_note
+from fallline.report.time_notes import time_notes
 from fallline.report.words import counted, listed, quantity_text, setting_text
 from fallline.study import Record, Row, StudyResults
 
@@ -35,6 +36,7 @@ def ranking_notes(results: StudyResults, rows: list[Row]) -> list[str]:
     ]
     return [
         *(note for note in notes if note is not None),
+        *time_notes((row_name(results, row), row) for row in rows),
         *edge_notes(results, rows),
         *trials_notes(results, rows),
         *divergence_notes(results, rows),
@@ -84,6 +86,9 @@ def interval_note(rows: list[Row]) -> str:
 
 def target_note(rows: list[Row]) -> str | None:
     """What a step to the target is."""
+    target = rows[0].target
+    if target is not None and target.target is None:
+        return f"Target {target.words}."
     steps = next((row.steps_to_target for row in rows if row.steps_to_target is not None), None)
     if steps is None:
         return None

@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from fallline.report.across import print_across
 from fallline.report.colors import Look, looks
 from fallline.report.notes import ranking_notes, unfinished_note
 from fallline.report.panels import condition
@@ -53,6 +54,8 @@ def print_ranking(results: StudyResults, console: Console | None = None) -> None
     styles = looks(optimizer.label for optimizer in results.specification.optimizers)
     for problem in dict.fromkeys(row.problem for row in results.ranking):
         _print_problem(results, problem, styles, console)
+    if results.across_problems is not None:
+        print_across(results.across_problems, styles, console)
 
 
 def ranking_text(results: StudyResults, width: int = 100) -> str:

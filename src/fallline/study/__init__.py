@@ -8,6 +8,7 @@ from fallline.study.record import Record as Record
 from fallline.study.results import StudyResults as StudyResults
 from fallline.study.results import read_results as read_results
 from fallline.study.run import run as run
+from fallline.study.speed import Speed as Speed
 from fallline.study.store import Store as Store
 from fallline.study.study import Study as Study
 from fallline.study.study import make_study as make_study

@@ -9,6 +9,7 @@ from fallline.protocol import TRIALS
 from fallline.study.defaults import DEFAULT_BATCH_SIZE
 from fallline.study.results import StudyResults
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification
+from fallline.study.target import Target
 from fallline.study.values import spelled
 
 CLOSER = 3.0
@@ -44,6 +45,11 @@ def next_command(results: StudyResults) -> str | None:
     if winner.batch_size not in (None, spec.problems[0].batch_size or DEFAULT_BATCH_SIZE):
         words += ["--batch-size", str(winner.batch_size)]
     return shlex.join([*words, *_options(results)])
+
+
+def _is_relative(problem: ProblemSpecification) -> bool:
+    """Whether its target is the result of an optimizer, which the command may not compare."""
+    return problem.target is not None and Target.parse(problem.target).baseline is not None
 
 
 def _problem(problem: ProblemSpecification) -> str:
@@ -83,7 +89,9 @@ def _options(results: StudyResults) -> list[str]:
         # Rates are to be chosen: where nothing was held out before, the default is.
         "--validation": spec.validation or None,
         "--order": None if spec.order == "reshuffle" else spec.order,
-        "--target": spec.problems[0].target if met and len(targets) == 1 else None,
+        "--target": spec.problems[0].target
+        if met and len(targets) == 1 and not _is_relative(spec.problems[0])
+        else None,
         "--penalise": None if spec.penalise == "weights" else spec.penalise,
         "--device": None if spec.device == "cpu" else spec.device,
         "--data-dir": results.environment.get("data_dir"),

@@ -54,6 +54,7 @@ class StudyFile(BaseModel):
     order: Literal["reshuffle", "fixed"] = "reshuffle"
     target: str | None = None
     diagnostics: Literal["none", "layers", "all"] = "none"
+    speed: Annotated[bool, Field(strict=True)] | None = None
     device: str = "cpu"
 
     @field_validator("problems", "optimizers", "schedules", "batch_sizes", mode="before")

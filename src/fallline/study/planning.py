@@ -194,7 +194,7 @@ def _seconds_of_step(member: Member, problem: Prepared, seed: int) -> float:
 def _loop(members: Sequence[Member], problems: Mapping[str, Prepared], threads: int | None) -> tuple[int, list[str]]:
     reasons = ["loop: members are trained one after another, each by its own optimizer (foreach executor)"]
     if threads is None:
-        threads, reason = _threads(members, problems)
+        threads, reason = threads_alone(members, problems)
         reasons.append(reason)
     return threads, reasons
 
@@ -210,7 +210,8 @@ def _processes(
     return workers, [f"processes: members are trained one after another in {workers} processes, one thread each"]
 
 
-def _threads(members: Sequence[Member], problems: Mapping[str, Prepared]) -> tuple[int, str]:
+def threads_alone(members: Sequence[Member], problems: Mapping[str, Prepared]) -> tuple[int, str]:
+    """The threads with which members are trained one by one, and why."""
     largest = max(
         _step_flops(problems[name], batch_size)
         for name, batch_size in {(member.problem, member.batch_size) for member in members}

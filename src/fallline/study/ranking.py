@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from fallline.plain import canonical
 from fallline.protocol import Seeds, edges, selected
-from fallline.statistics import MedianInterval, median_interval
+from fallline.statistics import MedianInterval, TimeToTarget, median_interval
+from fallline.study.reached import Reached
 from fallline.study.record import Record
-from fallline.study.target import Target
-from fallline.training import first_reached
+from fallline.study.speed import Speed
+from fallline.study.target import ResolvedTarget
 
 MEASURED = ("train_", "validation_", "test_")
 GROUP = ("problem", "optimizer", "factors", "schedule", "batch_size")
@@ -18,7 +20,7 @@ GROUP = ("problem", "optimizer", "factors", "schedule", "batch_size")
 
 @dataclass(frozen=True)
 class StepsToTarget:
-    """The median first step at which runs met a target (infinite where most did not), and how many did."""
+    """The first step by which half of the runs had met a target (infinite where fewer did), and how many did."""
 
     target: str
     median: float
@@ -35,6 +37,8 @@ class Row:
     are the same. Where the search was repeated, `winners` are the reruns of all repeats, `repeats` those of each, and
     the values are those of the repeat whose search found the best. `intervals` has the final value of every quantity,
     and `test_gap`, the loss on test data less that on training data (`validation_gap` where there are no test data).
+    With a `target`, `reached` has the winners' times to it by unit: steps, samples, evaluations, and seconds where
+    there is a `speed`.
     """
 
     problem: str
@@ -53,8 +57,10 @@ class Row:
     repeats: tuple[tuple[Record, ...], ...]
     rerun: bool
     intervals: Mapping[str, MedianInterval]
-    steps_to_target: StepsToTarget | None
     edges: tuple[str, ...]
+    target: ResolvedTarget | None = None
+    reached: Mapping[str, Reached] = field(default_factory=dict)
+    speed: Speed | None = None
 
     @property
     def score(self) -> float:
@@ -77,23 +83,31 @@ class Row:
         """The winner's run with the least loss."""
         return min(self.winners, key=lambda record: record.final(self.selected_on))
 
+    @cached_property
+    def time_to_target(self) -> Mapping[str, TimeToTarget]:
+        """Hit rate, median, cost and curve of the winners' times to the target, by unit; empty without a target."""
+        return {unit: times.statistics for unit, times in self.reached.items()}
+
+    @property
+    def steps_to_target(self) -> StepsToTarget | None:
+        """The time to the target in steps, in short."""
+        if self.target is None or "steps" not in self.time_to_target:
+            return None
+        found = self.time_to_target["steps"]
+        return StepsToTarget(self.target.words, found.median, found.hits.count, found.hits.of)
+
 
 Grid = Mapping[str, Sequence[Any]]
 
 
-def rank(
-    records: Sequence[Record], grids: Mapping[str, Grid], target: Mapping[str, Target | None], seeds: Seeds
-) -> list[Row]:
+def rank(records: Sequence[Record], grids: Mapping[str, Grid], seeds: Seeds) -> list[Row]:
     """The rows of a study, best first within each problem; test data play no part in it.
 
-    `grids` gives every optimizer's values tried of each hyperparameter (none of those that were drawn), `target` each
-    problem's target, `seeds` which of them belong to the search.
+    `grids` gives every optimizer's values tried of each hyperparameter (none of those that were drawn), `seeds` which
+    of them belong to the search.
     """
     problems = list(dict.fromkeys(record["problem"] for record in records))
-    rows = [
-        _row(members, grids.get(members[0]["optimizer"], {}), target.get(members[0]["problem"]), seeds)
-        for members in grouped(records, GROUP)
-    ]
+    rows = [_row(members, grids.get(members[0]["optimizer"], {}), seeds) for members in grouped(records, GROUP)]
     return sorted(rows, key=lambda row: (problems.index(row.problem), row.score))
 
 
@@ -119,7 +133,7 @@ def selected_on(members: Sequence[Record]) -> str:
     return members[0].curve.deciding
 
 
-def _row(members: list[Record], grid: Grid, target: Target | None, seeds: Seeds) -> Row:
+def _row(members: list[Record], grid: Grid, seeds: Seeds) -> Row:
     selection, repeats = _chosen_in_repeats(members, seeds)
     winners = [run for runs in repeats for run in runs]
     hyperparameters = selection[0]["hyperparameters"]
@@ -138,7 +152,6 @@ def _row(members: list[Record], grid: Grid, target: Target | None, seeds: Seeds)
         repeats=tuple(map(tuple, repeats)),
         rerun=winners[0]["phase"] == "final",
         intervals={name: median_interval(_results(repeats, _final(name))) for name in quantities} | _gap(repeats),
-        steps_to_target=None if target is None else _steps_to(target, winners),
         edges=tuple(map(str, edges(_values(searched, grid), hyperparameters))),
     )
 
@@ -192,11 +205,3 @@ def _gap(repeats: Sequence[Sequence[Record]]) -> dict[str, MedianInterval]:
         return math.inf if run.diverged else run.final(f"{split}_loss") - run.final("train_loss")
 
     return {f"{split}_gap": median_interval(_results(repeats, gap))}
-
-
-def _steps_to(target: Target, winners: Sequence[Record]) -> StepsToTarget | None:
-    if target.quantity not in winners[0].curve:
-        return None
-    steps = [first_reached(run.curve, target.quantity, target.at_least, target.value) for run in winners]
-    median = median_interval([math.inf if step is None else step for step in steps]).median
-    return StepsToTarget(str(target), median, sum(step is not None for step in steps), len(winners))

@@ -9,6 +9,7 @@ from typing import Any
 
 from fallline.plain import canonical
 from fallline.training import Curve, Member, Origin, Outcome, Trained
+from fallline.training.curve import COUNTS
 
 _LESS_IS_BETTER = (
     "loss",
@@ -73,7 +74,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """The member as `--json` prints it."""
-        measured = [name for name in self.curve.columns if name not in ("step", "samples")]
+        measured = [name for name in self.curve.columns if name not in COUNTS]
         return {
             **self.description,
             "outcome": str(self.outcome.ending),

@@ -7,15 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from fallline.errors import InputError
-from fallline.plain import finite
-from fallline.statistics import MedianInterval, Verdict
+from fallline.plain import canonical, finite
+from fallline.statistics import MedianInterval, RateRobustness, TimeToTarget, Verdict
+from fallline.study.across_problems import AcrossProblems, across_problems
 from fallline.study.judging import Judged, judged, one_verdict
 from fallline.study.paste import paste_lines
-from fallline.study.ranking import Row, rank
+from fallline.study.ranking import GROUP, Row, grouped, rank
+from fallline.study.rate_batch_grid import RateBatchGrid, rate_batch_grids
 from fallline.study.record import Record
+from fallline.study.search_curve import SearchCurve, search_curve
 from fallline.study.specification import Specification
+from fallline.study.speed import Speed
 from fallline.study.store import Store
 from fallline.study.target import Target
+from fallline.study.timing import with_times
+from fallline.study.tried_rates import robustness
+
+_BY_SHARE = ("decades", "at_edge")
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class StudyResults:
     plan: Mapping[str, Any]
     records: tuple[Record, ...]
     folder: Path
+    speeds: tuple[Speed, ...] = ()
 
     @cached_property
     def searched(self) -> tuple[Record, ...]:
@@ -50,7 +59,38 @@ class StudyResults:
         spec = self.specification
         grids = {optimizer.label: optimizer.hyperparameters for optimizer in spec.optimizers}
         targets = {p.name: None if p.target is None else Target.parse(p.target) for p in spec.problems}
-        return rank(self.records, grids, targets, spec.runs)
+        return with_times(rank(self.records, grids, spec.runs), targets, self._lengths, self.speeds)
+
+    @cached_property
+    def across_problems(self) -> AcrossProblems | None:
+        """Ratios of losses and mean ranks over the problems of a study that has several."""
+        return across_problems(self.ranking)
+
+    def rate_robustness(self, row: Row) -> RateRobustness | None:
+        """How much of the learning rates tried for a row would have done; None where fewer than two were."""
+        return robustness(self._search_of(row))
+
+    def expected_best(self, row: Row) -> SearchCurve | None:
+        """What fewer trials of a row's search would have found; None for fewer than two trials."""
+        return search_curve(self._search_of(row))
+
+    @cached_property
+    def rate_batch_grids(self) -> tuple[RateBatchGrid, ...]:
+        """Losses by learning rate and batch size, of every optimizer that was tried with several of both."""
+        return rate_batch_grids(self.searched)
+
+    @cached_property
+    def _searches(self) -> dict[str, list[Record]]:
+        """The records of the search by the row that they belong to."""
+        return {_place(records[0]): records for records in grouped(self.searched, GROUP)}
+
+    def _search_of(self, row: Row) -> list[Record]:
+        return self._searches.get(_place(vars(row)), [])
+
+    @property
+    def _lengths(self) -> dict[tuple[str, int | None], int]:
+        """The steps of a training by problem and batch size."""
+        return {(name, size): total for name, size, total in self.plan.get("lengths", ())}
 
     @cached_property
     def verdicts(self) -> tuple[Judged, ...]:
@@ -70,9 +110,8 @@ class StudyResults:
     def paste_line(self, row: Row) -> str:
         """The code that makes a row's optimizer, with its treatments and schedule."""
         optimizer = next(o for o in self.specification.optimizers if o.label == row.optimizer)
-        planned = {(name, size): total for name, size, total in self.plan.get("lengths", ())}
         longest = int(max(record.curve["step"][-1] for record in row.winners))
-        steps = planned.get((row.problem, row.batch_size), longest)
+        steps = self._lengths.get((row.problem, row.batch_size), longest)
         source = next(p.source for p in self.specification.problems if p.name == row.problem)
         return paste_lines(
             optimizer, row.hyperparameters, row.factors, self.specification.penalise, row.schedule, steps, source
@@ -88,12 +127,14 @@ class StudyResults:
             "members": [record.to_json() for record in self.records],
             "search_digest": self.specification.search_digest,
             "verdicts": [judged.to_json() for judged in self.verdicts],
+            "across_problems": None if self.across_problems is None else self.across_problems.to_json(),
         }
         plain: dict[str, Any] = finite(document)
         return plain
 
     def _row_json(self, row: Row) -> dict[str, Any]:
         steps = row.steps_to_target
+        robust, expected = self.rate_robustness(row), self.expected_best(row)
         return {
             "problem": row.problem,
             "optimizer": row.optimizer,
@@ -111,6 +152,10 @@ class StudyResults:
             "at_edge": list(row.edges),
             **{name: _interval(interval) for name, interval in row.intervals.items()},
             "steps_to_target": None if steps is None else vars(steps),
+            "time_to_target": {unit: _time(found) for unit, found in row.time_to_target.items()},
+            "speed": None if row.speed is None else row.speed.to_json(),
+            "rate_robustness": None if robust is None else _robustness(robust),
+            "expected_best": None if expected is None else expected.to_json(),
             "paste": self.paste_line(row),
         }
 
@@ -122,10 +167,33 @@ def read_results(folder: str | Path) -> StudyResults:
     with Store.reader(folder) as store:
         stored = store.study()
         records = tuple(store.records().values())
+        speeds = store.speeds()
     if stored is None:
         raise InputError(f"The study in {folder} has not begun.")
     specification, plan, environment = stored
-    return StudyResults(Specification.model_validate_json(specification), environment, plan, records, Path(folder))
+    return StudyResults(
+        Specification.model_validate_json(specification), environment, plan, records, Path(folder), speeds
+    )
+
+
+def _robustness(found: RateRobustness) -> dict[str, Any]:
+    by_share = {name: {f"{within:g}": value for within, value in getattr(found, name).items()} for name in _BY_SHARE}
+    return {**vars(found), **by_share}
+
+
+def _time(found: TimeToTarget) -> dict[str, Any]:
+    hits = {**vars(found.hits), "estimate": found.hits.estimate}
+    return {
+        "hits": hits,
+        "median": found.median,
+        "cost": found.cost,
+        "curve": {"time": list(found.times), "without": list(found.without)},
+    }
+
+
+def _place(owner: Any) -> str:
+    """What tells a row from the others, of a record or a row's fields."""
+    return canonical([owner[name] for name in GROUP])
 
 
 def _interval(interval: MedianInterval) -> dict[str, float]:

@@ -15,6 +15,7 @@ from fallline.study.plan import Plan, PlannedPopulation
 from fallline.study.planning import RUNNERS
 from fallline.study.record import Record, describe, key
 from fallline.study.specification import Specification
+from fallline.study.speed_runs import measure_speeds
 from fallline.study.store import Store
 from fallline.study.study import Study
 from fallline.study.watcher import Silent, Watcher
@@ -33,7 +34,9 @@ def run(study: Study, folder: str | Path, watcher: Watcher | None = None) -> lis
     with Store.writer(folder) as store, closing(watcher):
         running = _Running(study, store, watcher)
         try:
-            return list(running.through())
+            records = list(running.through())
+            measure_speeds(study, store)
+            return records
         except BaseException as error:
             error.add_note(
                 f"{len(running.records)} of {running.plan.all_members} members have ended and are kept. To go on, code "

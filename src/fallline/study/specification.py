@@ -79,6 +79,7 @@ class Specification(_Plain):
     validation: Annotated[float, Field(ge=0, lt=1)] | None = None
     order: Literal["reshuffle", "fixed"] = "reshuffle"
     diagnostics: Literal["none", "layers", "all"] = "none"
+    speed: bool | None = None
     device: str = "cpu"
 
     @property

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +13,9 @@ import numpy as np
 from fallline.errors import InputError, MachineError
 from fallline.study.folders import claim
 from fallline.study.record import Record
+from fallline.study.speed import Speed
 from fallline.training import Curve, Ending, Origin, Outcome
+from fallline.training.curve import COUNTS
 
 FILE = "study.sqlite"
 MIGRATIONS = (
@@ -54,8 +56,20 @@ MIGRATIONS = (
     ALTER TABLE member ADD COLUMN weights_digest TEXT;
     ALTER TABLE member ADD COLUMN order_digest TEXT;
     """,
+    """
+    CREATE TABLE speed (
+        key TEXT PRIMARY KEY,
+        description TEXT NOT NULL,
+        float64 BLOB NOT NULL,
+        first REAL NOT NULL,
+        steps INTEGER NOT NULL,
+        threads INTEGER NOT NULL,
+        machine TEXT NOT NULL
+    ) STRICT;
+    """,
 )
 """One script per version of the file; `user_version` counts those that have run."""
+SPEED_SINCE = next(number for number, script in enumerate(MIGRATIONS, start=1) if "TABLE speed" in script)
 
 
 class Store:
@@ -184,6 +198,25 @@ class Store:
             for key, description, ending, step, cause, seconds, restored, weights, order in rows
         }
 
+    def add_speeds(self, speeds: Iterable[Speed]) -> None:
+        """Write down what speed runs measured; all or none of them."""
+        rows = [
+            (s.key, json.dumps(dict(s.description)), _floats(s.seconds), s.first, s.steps, s.threads, s.machine)
+            for s in speeds
+        ]
+        with self._transaction():
+            self._connection.executemany("INSERT INTO speed VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def speeds(self) -> tuple[Speed, ...]:
+        """What speed runs measured, in their order."""
+        if self._version() < SPEED_SINCE:
+            return ()
+        columns = "description, float64, first, steps, threads, machine"
+        return tuple(
+            Speed(json.loads(description), tuple(np.frombuffer(seconds, "<f8").tolist()), *rest)
+            for description, seconds, *rest in self._read(f"SELECT {columns} FROM speed ORDER BY rowid")
+        )
+
     def close(self) -> None:
         """Let go of the file and its lock."""
         self._connection.close()
@@ -224,6 +257,10 @@ class Store:
             ) from error
 
 
+def _floats(values: Iterable[float]) -> bytes:
+    return np.asarray(list(values), dtype="<f8").tobytes()
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, timeout=30.0, isolation_level=None)
@@ -251,7 +288,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 
 def _ordered(columns: dict[str, list[float]]) -> dict[str, list[float]]:
-    first = ("step", "samples", "batch_loss")
+    first = (*COUNTS, "batch_loss")
     splits = ("train_", "validation_", "test_")
 
     def place(name: str) -> tuple[int, int, str]:

@@ -34,10 +34,11 @@ from fallline.study.plan import Plan
 from fallline.study.planning import device_of, make_plan
 from fallline.study.record import describe, key
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification, specification
-from fallline.study.target import Target
+from fallline.study.target import Target, refuse_several_baselines
 from fallline.training import Algorithm, Budget, Member, recording
 from fallline.training.gradient import KeyedGradient
 from fallline.training.training import stepper
+from fallline.training.treatments import TREATMENTS
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def make_study(
     first = next(course(spec, prepared, contenders))
     members = first.members
     for problem in spec.problems:
-        _check_target(problem, prepared[problem.name])
+        _check_target(problem, prepared[problem.name], spec)
         refuse_waiting_for_nothing(problem.name, spec.factors, prepared[problem.name].validation)
     _check_batches(spec, prepared)
     _prove(contenders)
@@ -203,6 +204,7 @@ def rebuild(
         validation=spec.validation,
         order=spec.order,
         diagnostics=spec.diagnostics,
+        speed=spec.speed,
     )
 
 
@@ -319,12 +321,15 @@ def _one_step(member: Member, problem: Prepared, model: nn.Module, batch: Any) -
             ) from error
 
 
-def _check_target(spec: ProblemSpecification, prepared: Prepared) -> None:
-    if spec.target is not None:
+def _check_target(problem: ProblemSpecification, prepared: Prepared, spec: Specification) -> None:
+    if problem.target is not None:
         splits = [name for name in ("train", "validation", "test") if name in prepared.rows]
         known = [f"{split}_{quantity}" for split in splits for quantity in prepared.objective.names]
-        own = spec.target == prepared.problem.target
-        Target.parse(spec.target, None if own else known)
+        own = problem.target == prepared.problem.target
+        target = Target.parse(problem.target, None if own else known, [o.label for o in spec.optimizers])
+        taken = {*prepared.problem.all_factors(), *TREATMENTS}
+        factors = {name: values for name, values in spec.factors.items() if name in taken}
+        refuse_several_baselines(target, {**factors, "schedule": spec.schedules, "batch size": spec.batch_sizes})
 
 
 def _listed(c: Contender, search: str) -> dict[str, tuple[Any, ...]]:

@@ -54,6 +54,7 @@ def study_toml(spec: Specification) -> str:
         "schedules": None if spec.schedules == ("constant",) else list(spec.schedules),
         "penalise": None if spec.penalise == "weights" else spec.penalise,
         "diagnostics": None if spec.diagnostics == "none" else spec.diagnostics,
+        "speed": spec.speed,
         "device": None if spec.device == "cpu" else spec.device,
         "vary": {name: _values(values) for name, values in spec.factors.items()} or None,
         "problems": [_problem(problem) for problem in spec.problems],

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from fallline.errors import InputError
 
 AT_LEAST = 20
+COUNTS = ("step", "samples", "evaluations")
+"""The columns that hold whole numbers."""
 
 
 @dataclass
 class Curve:
-    """Columns of equal length, one entry per evaluation; `step` and `samples` among them.
+    """Columns of equal length, one entry per evaluation; `step` and `samples` among them, and `evaluations`, how often
+    the loss of a batch was evaluated with its gradient: once a step, and more often where a rule asks for more (SAM).
 
     `train_loss` is measured on the training rows as they stand, like `validation_loss` and `test_loss`;
     `batch_loss` is the mean of the mini-batch losses since the evaluation before (NaN at step 0). Diagnostics bear a

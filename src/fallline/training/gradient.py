@@ -32,6 +32,8 @@ class KeyedGradient:
         self._device = device
         self._seed = seed
         self._index = index
+        self.evaluations = 0
+        """How many gradients were computed."""
         # Dropout that is no module shows itself when it is called first.
         self._dropout = True
         self._modules = has_dropout(model)
@@ -52,6 +54,7 @@ class KeyedGradient:
             return torch.rand(shape, generator=generator, device=device)
 
         def closure() -> Any:
+            self.evaluations += 1
             seed_global(self._seed, "step", self._index, step, self._device)
             self._zero_grad()
             with KeyedDropout(draw) if self._dropout else nullcontext() as keyed:

@@ -5,10 +5,9 @@ from typing import Any
 import torch
 
 from fallline.training.batches import Place
+from fallline.training.curve import COUNTS
 from fallline.training.outcome import Ending, Outcome
 from fallline.training.training import Training
-
-_COUNTS = ("step", "samples")
 
 
 def snapshot(training: Training) -> dict[str, Any]:
@@ -22,6 +21,7 @@ def snapshot(training: Training) -> dict[str, Any]:
     return {
         "done": training.done,
         "samples": training.samples,
+        "evaluations": training.evaluations,
         "seconds": training.seconds,
         "place": tuple(training.place),
         "model": state,
@@ -38,13 +38,14 @@ def snapshot(training: Training) -> dict[str, Any]:
 def go_on(training: Training, tree: dict[str, Any]) -> None:
     """Put a new training of the same member where the snapshot was taken."""
     training.done, training.samples, training.seconds = tree["done"], tree["samples"], tree["seconds"]
+    training.evaluations = tree["evaluations"]
     training.place = Place(*tree["place"])
     training.model.load_state_dict(tree["model"])
     for name, value in tree["buffers"].items():
         training.model.get_buffer(name).copy_(value)
     _load(training.optimizer, tree["optimizer"])
     for name, values in tree["curve"].items():
-        training.curve.columns[name] = [int(x) for x in values] if name in _COUNTS else values.tolist()
+        training.curve.columns[name] = [int(x) for x in values] if name in COUNTS else values.tolist()
     # A training that ended before losses were kept has none.
     steps, kept = tree.get("kept", ([], torch.empty(0)))
     training.curve.losses = dict(zip(steps, kept.tolist(), strict=True))

@@ -96,7 +96,7 @@ class Training:
         """
         batch_losses = torch.stack(self.losses).double().cpu() if self.losses else None
         self._keep(batch_losses)
-        row: dict[str, float] = {"step": self.done, "samples": self.samples}
+        row: dict[str, float] = {"step": self.done, "samples": self.samples, "evaluations": self.evaluations}
         row["batch_loss"] = math.nan if batch_losses is None else float(batch_losses.mean())
         broken = self._broken(batch_losses)
         with self.evaluating():
@@ -113,6 +113,15 @@ class Training:
                 cause = self.stopping.watch(self.done, row[QUANTITY], self.model)
                 self.outcome = None if cause is None else Outcome(Ending.STOPPED, self.done, cause)
         self.losses = []
+
+    @property
+    def evaluations(self) -> int:
+        """How many gradients of batches were evaluated so far."""
+        return self._gradient.evaluations
+
+    @evaluations.setter
+    def evaluations(self, count: int) -> None:
+        self._gradient.evaluations = count
 
     def evaluating(self) -> AbstractContextManager[None]:
         """Lend the model's weights at the evaluation point, where the rule has one."""
