@@ -54,11 +54,12 @@ def comparison_said(results: StudyResults) -> str:
     unit, pairs = verdict.terms.unit, len(verdict.comparisons)
     many = f"; p-values are adjusted so that this holds for any false claim among all {pairs} pairs of a verdict"
     return (
-        f"Optimizers are compared {unit} by {unit}, so that what a lucky {unit} gives to both cancels. Each pair has an "
-        f"exact signed-rank test, in which the chance of a false claim is at most {100 * verdict.alpha:g} %"
+        f"Optimizers are compared {unit} by {unit}, so that what a lucky {unit} gives to both cancels. Each pair has "
+        f"an exact signed-rank test, in which the chance of a false claim is at most {100 * verdict.alpha:g} %"
         f"{many if pairs > 1 else ''}. No claim is possible with fewer than {counted(verdict.seeds_needed, unit)}. The "
         "typical difference is the Hodges-Lehmann estimate; its interval is for that pair alone, with the level "
-        "printed. That no difference is shown does not mean that there is none: what could have been seen is said with it."
+        "printed. That no difference is shown does not mean that there is none: what could have been seen is said "
+        "with it."
     )
 
 
