@@ -31,6 +31,11 @@ SCRIPT = (
     "verdicts.js", "page.js",
 )  # fmt: skip
 
+LATER = ("runner", "threads", "members", "steps", "reasons", "populations")
+"""What is told of a later stage's plan."""
+TO_COME = ("members_to_come", "steps_to_come")
+"""What is told of a plan only before the study has ended."""
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -172,19 +177,25 @@ def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
         if isinstance(item, Mapping):
             yield from _flat(item, title)
         elif isinstance(item, list | tuple):
-            yield title, "; ".join(map(str, item))
+            if item:
+                yield title, "; ".join(map(str, item))
         elif item is not None and name != "command":
             yield title, str(item)
 
 
 def _counted(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """A plan for readers: how many members train together, not which."""
+    """A plan for readers: how many members train together, not which; later stages in the same way."""
     populations = [
         f"{len(own['members'])} members, {'compiled' if own['compiled'] else 'captured'}, {own['threads']} threads"
         + "".join(f", {left} of them from step {step} on" for step, left in own.get("compaction", ()))
         for own in plan.get("populations", ())
     ]
-    return {**plan, "populations": populations}
+    later = {
+        f"stage {number}": _counted({name: stage[name] for name in LATER if name in stage})
+        for number, stage in enumerate(plan.get("later", ()), 2)
+    }
+    known = {name: value for name, value in plan.items() if name != "later" and (value or name not in TO_COME)}
+    return {**known, "populations": populations, **later}
 
 
 def _script() -> str:
