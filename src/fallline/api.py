@@ -299,7 +299,7 @@ def plan(
     trained; a few steps are measured where that can pay, and `compare` keeps to what was found.
 
     >>> plan("cubic", ["sgd", "adam"], epochs=1, seeds=1).reasons[0][:25]
-    'loop: 14 members on cubic'
+    'one by one: 14 members on'
     """
     return _study_of({"problem": problem, "optimizers": optimizers, **options}).plan
 

@@ -104,8 +104,10 @@ def test_each_problem_has_its_table(studies):
     text = tables.ranking_text(studies.two_problems)
     assert text.count(" to paste:") == 2
     assert text.index("cubic:") < text.index("linear:")
-    assert "One seed: no interval" in text
-    assert "[..]" not in text
+    single, across = text.split("Across 2 problems: cubic and linear")
+    assert "One seed: no interval" in single
+    assert "[..]" not in single
+    assert "mean rank" in across
 
 
 def test_a_study_without_a_survivor_has_no_winner(studies):

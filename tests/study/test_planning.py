@@ -9,7 +9,7 @@ from torch import nn
 
 import fallline as fl
 from fallline.errors import InputError
-from fallline.study import planning
+from fallline.study import one_by_one, planning
 from fallline.study.plan import Plan, PlannedPopulation, chunks
 from tests.study.studies import compare, curves, line, same
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_mapped_is_refused_with_the_reason_and_trained_in_the_loo
 
 def test_auto_names_the_reason_and_trains_the_others_together(tmp_path, monkeypatch):
     monkeypatch.setattr(planning, "SHORT", 0.0)
-    monkeypatch.setattr(planning, "_seconds_of_step", lambda member, problem, seed: 1.0)
+    monkeypatch.setattr(one_by_one, "_seconds_of_step", lambda member, problem, seed: 1.0)
     results = compare(tmp_path, optimizers=["sgd", "adam", torch.optim.SGD])
     told = " ".join(results.plan["reasons"])
     assert "is no rule of fallline's" in told
@@ -101,6 +101,22 @@ def test_auto_names_the_reason_and_trains_the_others_together(tmp_path, monkeypa
     assert results.plan["runner"] == "loop"
     assert [len(own["members"]) for own in results.plan["populations"]] == [8]
     assert len(results.records) == 12
+
+
+def test_what_trains_long_one_by_one_is_shared_out_to_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(one_by_one, "_seconds_of_step", lambda member, problem, seed: 1.0)
+    monkeypatch.setattr(one_by_one, "cpu_count", lambda: 2)
+    optimizers = [torch.optim.SGD, torch.optim.Adam]
+
+    def planned(**options):
+        return fl.plan("digits", optimizers, lrs=[0.1, 0.2], epochs=2, seeds=1, **options)
+
+    plan = planned()
+    assert (plan.runner, plan.threads, plan.populations) == ("processes", 2, ())
+    assert any("in one process" in reason for reason in plan.reasons)
+    assert planned(threads=1).runner == "loop"
+    monkeypatch.setattr(one_by_one, "unpackable", lambda *_: "no")
+    assert planned(seed=1).runner == "loop"
 
 
 def test_a_short_study_is_not_measured(tmp_path, monkeypatch):

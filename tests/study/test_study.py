@@ -204,7 +204,8 @@ def test_json_has_the_fixed_part_and_only_finite_numbers(tmp_path):
     import json
 
     document = json.loads(json.dumps(compare(tmp_path, lrs=[0.1, 1e4]).to_json(), allow_nan=False))
-    assert {"specification", "environment", "plan", "ranking", "members", "search_digest", "verdicts"} == set(document)
+    keys = "specification environment plan ranking members search_digest verdicts across_problems"
+    assert set(keys.split()) == set(document)
     row, member = document["ranking"][0], document["members"][0]
     assert {
         "problem",
@@ -230,7 +231,7 @@ def test_the_next_command_keeps_all_that_was_asked(tmp_path):
     command = results.next_command()
     for words in ("momentum:lr=0.0333..0.3,nesterov=true", "adam:lr=0.0333..0.3,weight_decay=0.01", "--vary hidden=",
                   "--batch-size 32", "--steps 5", "--seed 7", "--validation 0.3", "--order fixed",
-                  "--target 'train_loss<=0.1'", "--evaluate-every 2", "--seeds 10"):  # fmt: skip
+                  "--target 'train_loss<=0.1'", "--evaluate-every 2"):  # fmt: skip
         assert words in command
     whole = fl.compare(
         "digits",
@@ -296,7 +297,10 @@ def test_the_next_command_can_be_parsed_and_looks_closer(tmp_path):
     )
     command = advice.next_command(results)
     assert command.startswith("fallline compare cubic -o ")
-    assert command.endswith("--seeds 10")
+    assert "seeds" not in command
+    given = {"epochs": 1, "seeds": 1, "final_seeds": 2, "trials": 2, "threads": 1, "progress": False}
+    full = fl.compare("cubic", ["sgd", "adam"], **given, store=tmp_path / "full")
+    assert "--final-seeds 4 --trials 2" in advice.next_command(full)
     assert advice.next_command(compare(tmp_path)) is None
 
 

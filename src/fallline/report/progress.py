@@ -70,7 +70,7 @@ class Tally:
 
     @property
     def best(self) -> str:
-        """The setting with the least median loss so far, on the problem and in the phase of the last member, in words."""
+        """The setting with the least median loss so far, on the problem and in the phase of the last member."""
         now = (self.problem, self.phase)
         here = [runs for runs in self.settings.values() if (runs[0]["problem"], runs[0]["phase"]) == now]
         if not here:

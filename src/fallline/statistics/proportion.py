@@ -1,6 +1,7 @@
 """How often something happened, with an interval for how often it does."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scipy import stats
 
@@ -43,6 +44,7 @@ def wilson_proportion(count: int, of: int, level: float = LEVEL) -> Proportion:
     return _proportion(count, of, level, "wilson")
 
 
+@lru_cache(maxsize=4096)
 def _proportion(count: int, of: int, level: float, method: str) -> Proportion:
     ends = stats.binomtest(count, of).proportion_ci(level, method)
     return Proportion(count, of, float(ends.low), float(ends.high), level)

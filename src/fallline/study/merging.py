@@ -14,6 +14,7 @@ from fallline.study.ranking import MEASURED, grouped
 from fallline.study.record import Record
 from fallline.study.results import StudyResults
 from fallline.study.specification import OptimizerSpecification, Specification
+from fallline.study.speed import Speed
 from fallline.training.treatments import TREATMENTS
 
 COMPARED = ("optimizers", "factors", "schedules", "batch_sizes")
@@ -51,6 +52,7 @@ def merge(studies: Sequence[StudyResults], folder: Path) -> StudyResults:
         _plan(studies, sum(len(study.records) for study in studies) - len(records)),
         tuple(records),
         folder,
+        _speeds(studies),
     )
 
 
@@ -161,6 +163,15 @@ def _both(before: OptimizerSpecification, now: OptimizerSpecification, folder: P
 def _values(name: str, studies: Sequence[StudyResults], records: Sequence[Record]) -> tuple[Any, ...]:
     varied = _in_order(spec.factors.get(name, ()) for spec in _specs(studies))
     return _in_order([varied, [record["factors"][name] for record in records if name in record["factors"]]])
+
+
+def _speeds(studies: Sequence[StudyResults]) -> tuple[Speed, ...]:
+    """The speeds that were measured, of the first study that did; none where machines or threads differ, since then
+    seconds say nothing about optimizers.
+    """
+    speeds = {speed.key: speed for study in reversed(studies) for speed in study.speeds}
+    around = {(speed.machine, speed.threads) for speed in speeds.values()}
+    return tuple(speeds.values()) if len(around) == 1 else ()
 
 
 def _plan(studies: Sequence[StudyResults], repeated: int) -> dict[str, Any]:

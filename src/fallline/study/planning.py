@@ -1,35 +1,26 @@
 """Choosing a plan: a cost model first, then measurements of a few steps where they can pay."""
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import median
 from textwrap import shorten
 
 import psutil
 import torch
-from loky import cpu_count
-from torch.utils.flop_counter import FlopCounterMode
 
 from fallline import cohorts
 from fallline.arguments import whole
 from fallline.errors import InputError, shown
 from fallline.problems import Prepared, initial_model
-from fallline.problems.objective import rows
-from fallline.randomness import forked
 from fallline.study.kin import Kin, kin_of
 from fallline.study.leaving import COMPILING, SAVED_BY_COMPILING, WORTH_MEASURING, costs_of, strided
 from fallline.study.loop import loop
 from fallline.study.loop import threads as using
-from fallline.study.packing import unpackable
+from fallline.study.one_by_one import FEW, ONE_THREAD_BELOW, Alone, Asked, faster, loop_of, processes_of, step_flops
 from fallline.study.plan import Plan, PlannedPopulation, chunks
 from fallline.study.population import population
 from fallline.study.processes import processes
 from fallline.study.work import Runner
 from fallline.suggestions import unknown
 from fallline.training import Budget, Member
-from fallline.training.batches import Place, batches
-from fallline.training.training import Training
 
 RUNNERS: Mapping[str, Runner] = {
     "loop": loop,
@@ -38,30 +29,10 @@ RUNNERS: Mapping[str, Runner] = {
     "compiled": population,
 }
 """By name. `compiled` is `population` with every step compiled."""
-ONE_THREAD_BELOW = 20e6
-"""Floating-point operations of a step below which one thread is faster than several."""
 SHORT = 2.0
 """Seconds of a loop below which nothing else is looked at: what a population costs before its first step."""
-_TIMED = 5
 _COPIES = 20
 """How many times its weights a member may hold in a step, by a rough guess."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a plan is made for."""
-
-    members: Sequence[Member]
-    problems: Mapping[str, Prepared]
-    budget: Budget
-    device: torch.device
-    seed: int
-    runner: str
-    threads: int | None
-
-    def steps(self, member: Member) -> int:
-        """How many updates a member is to have."""
-        return self.budget.total_steps(self.problems[member.problem].train.steps(member.batch_size or 0))
 
 
 def make_plan(
@@ -81,17 +52,20 @@ def make_plan(
     asked = Asked(members, problems, budget, device, seed, runner, threads)
     populations: list[PlannedPopulation] = []
     reasons: list[str] = []
+    others: list[Alone] = []
     if runner not in ("loop", "processes"):
         for kin in kin_of(members, problems, seed):
-            found, reason = _of_kin(kin, asked)
+            found, reason, alone = _of_kin(kin, asked)
             populations += found
+            others += [] if found else [alone]
             reasons.append(reason)
-    others = len(members) - sum(len(found.members) for found in populations)
+    if runner == "auto" and others:
+        runner, why = faster(others, asked)
+        reasons += why
     if runner == "processes":
-        threads, told = _processes(members, problems, device, threads)
-    elif others:
-        runner = "loop"
-        threads, told = _loop(members, problems, threads)
+        threads, told = processes_of(asked)
+    elif runner == "loop":
+        threads, told = loop_of(asked)
     else:
         runner = "population"
         threads, told = max(found.threads for found in populations), []
@@ -111,21 +85,22 @@ def make_plan(
     )
 
 
-def _of_kin(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str]:
-    """The populations of kin, none where they are better trained one by one; and why."""
+def _of_kin(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str, Alone]:
+    """The populations of kin, none where they are better trained one by one; why; and what the latter would take."""
     own = [asked.members[place] for place in kin.places]
     forced = asked.runner != "auto"
     told = f"{len(own)} members on {own[0].problem}"
     seeds = len({member.seed for member in own})
+    steps = asked.steps(own[0])
+    one_by_one = Alone.of(own, asked)
+    alone = one_by_one.least
     try:
         if kin.reason is not None:
             raise cohorts.CannotMap(kin.reason)
-        if not forced and len(own) < 3:
-            return [], f"loop: {told} are too few for a population"
-        steps = asked.steps(own[0])
-        alone = _seconds_alone(own, asked) * steps
+        if not forced and len(own) < FEW:
+            return [], f"one by one: {told} are too few for a population", one_by_one
         if not forced and alone < SHORT:
-            return [], f"loop: {told} take about {alone:.2g} s one after another"
+            return [], f"one by one: {told} take about {alone:.2g} s", one_by_one
         threads = asked.threads or _threads_of_population(own, asked)
         some = _fitting(own, seeds, asked)
         with using(threads):
@@ -136,10 +111,10 @@ def _of_kin(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str]:
                 f"The runner {asked.runner} cannot train {own[0].optimizer} on {own[0].problem}: {error}. "
                 "Use the runner auto, loop or processes."
             ) from error
-        return [], f"loop: {told} cannot train as a population: {error}"
+        return [], f"one by one: {told} cannot train as a population: {error}", one_by_one
     together = trial.seconds * steps * len(own) / len(some)
     if not forced and together > 0.9 * alone:
-        return [], f"loop: {told} take about {alone:.2g} s one after another, {together:.2g} s as a population"
+        return [], f"one by one: {told} take about {alone:.2g} s, {together:.2g} s as a population", one_by_one
     fitting = max(1, int(_free() * len(some) / trial.bytes) // seeds)
     compiled = asked.runner == "compiled" or (not forced and together * SAVED_BY_COMPILING > COMPILING)
     how = "compiled" if compiled else "captured"
@@ -147,9 +122,9 @@ def _of_kin(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str]:
     if together > WORTH_MEASURING * trial.preparing:
         with using(threads):
             costs = costs_of(some, asked.problems[own[0].problem], asked.seed, trial, compiled)
-    return [PlannedPopulation(part, threads, compiled, costs) for part in chunks(kin.places, seeds, fitting)], (
-        f"population: {told} train as one {how} program, about {together:.2g} s against {alone:.2g} s one after another"
-    )
+    populations = [PlannedPopulation(part, threads, compiled, costs) for part in chunks(kin.places, seeds, fitting)]
+    reason = f"population: {told} train as one {how} program, about {together:.2g} s against {alone:.2g} s one by one"
+    return populations, reason, one_by_one
 
 
 def _fitting(members: Sequence[Member], seeds: int, asked: Asked) -> list[Member]:
@@ -167,74 +142,10 @@ def _free() -> float:
     return min(float(psutil.virtual_memory().available) / 2, 1.5e9)
 
 
-def _seconds_alone(members: Sequence[Member], asked: Asked) -> float:
-    """The seconds that one step of all members takes one after another, from a few steps of each optimizer."""
-    problem = asked.problems[members[0].problem]
-    first = {member.optimizer: member for member in reversed(members)}
-    step = {name: _seconds_of_step(member, problem, asked.seed) for name, member in first.items()}
-    return sum(step[member.optimizer] for member in members)
-
-
-def _seconds_of_step(member: Member, problem: Prepared, seed: int) -> float:
-    with forked(problem.device):
-        training = Training(member, problem, seed, 1000)
-        try:
-            place, batch = next(batches(problem, member, seed, Place()))
-            training.evaluate()
-            times = []
-            for _ in range(_TIMED):
-                began = time.perf_counter()
-                training.step(batch, place)
-                times.append(time.perf_counter() - began)
-        finally:
-            training.close()
-    return median(times[1:])
-
-
-def _loop(members: Sequence[Member], problems: Mapping[str, Prepared], threads: int | None) -> tuple[int, list[str]]:
-    reasons = ["loop: members are trained one after another, each by its own optimizer (foreach executor)"]
-    if threads is None:
-        threads, reason = threads_alone(members, problems)
-        reasons.append(reason)
-    return threads, reasons
-
-
-def _processes(
-    members: Sequence[Member], problems: Mapping[str, Prepared], device: torch.device, workers: int | None
-) -> tuple[int, list[str]]:
-    if device.type != "cpu":
-        raise InputError(f"The runner processes trains on the cores of the CPU; on {device} use the runner loop.")
-    if reason := unpackable(problems, members):
-        raise InputError(reason)
-    workers = cpu_count() if workers is None else workers
-    return workers, [f"processes: members are trained one after another in {workers} processes, one thread each"]
-
-
-def threads_alone(members: Sequence[Member], problems: Mapping[str, Prepared]) -> tuple[int, str]:
-    """The threads with which members are trained one by one, and why."""
-    largest = max(
-        _step_flops(problems[name], batch_size)
-        for name, batch_size in {(member.problem, member.batch_size) for member in members}
-    )
-    told = f"a step is {largest / 1e6:.3g} million floating-point operations"
-    if largest < ONE_THREAD_BELOW:
-        return 1, f"1 thread: {told}, too few to share"
-    return torch.get_num_threads(), f"{torch.get_num_threads()} threads: {told}"
-
-
 def _threads_of_population(members: Sequence[Member], asked: Asked) -> int:
     first = members[0]
-    flops = _step_flops(asked.problems[first.problem], first.batch_size) * len(members)
+    flops = step_flops(asked.problems[first.problem], first.batch_size) * len(members)
     return 1 if flops < ONE_THREAD_BELOW else torch.get_num_threads()
-
-
-def _step_flops(problem: Prepared, batch_size: int | None) -> float:
-    """The floating-point operations of one forward and backward pass, counted on a batch and scaled to size."""
-    batch = next(problem.train_part.in_order())
-    with forked(problem.device), FlopCounterMode(display=False) as counter:
-        problem.objective.loss(initial_model(problem, 0, 0), batch).backward()  # type: ignore[no-untyped-call]
-    size = rows(batch)
-    return float(counter.get_total_flops()) * (batch_size or size) / size
 
 
 def device_of(name: str) -> torch.device:

@@ -144,7 +144,7 @@ def _row(members: list[Record], grid: Grid, seeds: Seeds) -> Row:
         hyperparameters=hyperparameters,
         tuned={name: hyperparameters[name] for name in grid},
         selected_on=selected_on(members),
-        trials=len(grouped(searched or members, ("hyperparameters",))),
+        trials=max(len(grouped(runs, ("hyperparameters",))) for runs in _by_repeat(searched or members, seeds)),
         members=len(members),
         diverged=sum(record.diverged for record in members),
         selection=tuple(selection),
@@ -158,12 +158,16 @@ def _row(members: list[Record], grid: Grid, seeds: Seeds) -> Row:
 
 def _chosen_in_repeats(members: Sequence[Record], seeds: Seeds) -> tuple[list[Record], list[list[Record]]]:
     """The runs that chose the values, of the repeat that found the best, and those that are reported of each repeat."""
+    chosen = list(map(_chosen, _by_repeat(members, seeds)))
+    losses = [[run.final(selected_on(members)) for run in selection] for selection, _ in chosen]
+    return chosen[selected(losses)][0], [winners for _, winners in chosen]
+
+
+def _by_repeat(members: Sequence[Record], seeds: Seeds) -> list[list[Record]]:
     repeats: dict[int, list[Record]] = {}
     for record in members:
         repeats.setdefault(seeds.repeat_of(record["seed"]), []).append(record)
-    chosen = [_chosen(repeats[number]) for number in sorted(repeats)]
-    losses = [[run.final(selected_on(members)) for run in selection] for selection, _ in chosen]
-    return chosen[selected(losses)][0], [winners for _, winners in chosen]
+    return [repeats[number] for number in sorted(repeats)]
 
 
 def _results(repeats: Sequence[Sequence[Record]], value: Callable[[Record], float]) -> list[float]:

@@ -18,7 +18,7 @@ from fallline.problems import Prepared
 from fallline.randomness import forked
 from fallline.study.environment import cpu
 from fallline.study.loop import threads
-from fallline.study.planning import threads_alone
+from fallline.study.one_by_one import ONE_THREAD_BELOW, step_flops
 from fallline.study.ranking import Row
 from fallline.study.record import key
 from fallline.study.results import StudyResults
@@ -95,8 +95,7 @@ def _in_turns(study: Study, rows: Sequence[Row], seconds: float) -> list[Speed]:
     seed = rows[0].winners[0]["seed"]
     members = [_member(study, row, seed) for row in rows]
     problem = study.problems[rows[0].problem]
-    plan = study.plan
-    count = plan.threads if plan.runner == "loop" else threads_alone(members, {rows[0].problem: problem})[0]
+    count = _threads(study, problem, rows[0].batch_size)
     with threads(count), forked(problem.device):
         all_timed = [_begun(study, row, member, problem) for row, member in zip(rows, members, strict=True)]
         try:
@@ -124,6 +123,14 @@ def _rounds(all_timed: Sequence[_Timed], coming: Iterator[tuple[Place, Any]], se
         turn = number % len(all_timed)
         for one in (*all_timed[turn:], *all_timed[:turn]):
             one.seconds.append(reading + one.take(read[: one.steps]))
+
+
+def _threads(study: Study, problem: Prepared, batch_size: int | None) -> int:
+    """The threads that were asked for, or those with which one training by itself is fast."""
+    runner, asked = study.plan.asked
+    if asked is not None and runner != "processes":
+        return asked
+    return 1 if step_flops(problem, batch_size) < ONE_THREAD_BELOW else torch.get_num_threads()
 
 
 def _begun(study: Study, row: Row, member: Member, problem: Prepared) -> _Timed:
