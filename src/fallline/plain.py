@@ -24,3 +24,14 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return value
+
+
+def unbounded(value: float) -> float | str | None:
+    """A number as JSON can hold it without losing which end is open: infinity as a word, and None for no number.
+
+    >>> unbounded(0.5), unbounded(float("-inf")), unbounded(float("nan"))
+    (0.5, '-inf', None)
+    """
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else f"{value:g}"

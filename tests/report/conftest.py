@@ -21,7 +21,8 @@ class Studies:
     folder: object
 
     def run(self, name, *arguments, **settings) -> StudyResults:
-        return fl.compare(*arguments, protocol="sweep", **settings, threads=1, store=self.folder / name, progress=False)
+        known = {"protocol": "sweep", "threads": 1, "progress": False}
+        return fl.compare(*arguments, **{**known, **settings}, store=self.folder / name)
 
     @cached_property
     def digits(self) -> StudyResults:
@@ -82,6 +83,22 @@ class Studies:
         return self.run(
             "one_rate", "linear", ["sgd:lr=1e4", "adam"], lrs=[0.1], vary={"l1": [0, 0.1]}, epochs=1, seeds=2
         )
+
+    @cached_property
+    def judged(self) -> StudyResults:
+        """The full protocol: a search, reruns, a verdict on three optimizers, one with a hostile name, and a target."""
+        return self.run(
+            "judged", "cubic", ["sgd", "adam", hostile_optimizer()], lrs=[0.01, 0.1, 1000.0], epochs=2, seeds=2,
+            final_seeds=7, protocol="full", target="validation_loss<=0.1",
+        )  # fmt: skip
+
+    @cached_property
+    def conditions_judged(self) -> StudyResults:
+        """One optimizer at the values given under two conditions, judged."""
+        return self.run(
+            "conditions_judged", "cubic", ["sgd:lr=0.1"], vary={"l2": [0, 0.1]}, epochs=1, final_seeds=6,
+            protocol="full",
+        )  # fmt: skip
 
     @cached_property
     def recorded(self) -> StudyResults:

@@ -89,7 +89,7 @@ def test_what_is_compared_beside_optimizers_is_in_the_method_and_the_gap_in_the_
         "digits", ["sgd"], lrs=[0.1], epochs=1, seeds=1, threads=1, progress=False, store=tmp_path / "s",
         protocol="sweep", vary={"l1": [0, 0.01], "patience": [2]}, schedules=["cosine"],
     )  # fmt: skip
-    told = " ".join(method(results))
+    told = " ".join(method(results).values())
     assert "learning-rate schedule cosine" in told
     assert "L1 penalty" in told
     assert "not on biases" in told

@@ -59,3 +59,25 @@ def test_where_every_rate_diverged_there_is_no_width():
 def test_rates_that_have_no_logarithm_or_no_loss(rates):
     with pytest.raises(InputError, match="rates must be different and above 0, one for each of 2 losses"):
         rate_robustness(rates, [1.0, 2.0])
+
+
+def test_the_stretches_are_the_rates_themselves():
+    # As in the first test: up from 10^-2.25 (5 %) or 10^-2.5 (10 %), down to 10^-0.9 or 10^(-1 + 0.08 / 0.3).
+    found = rate_robustness([1e-4, 1e-3, 1e-2, 1e-1, 1.0], [3.0, 1.2, 1.0, 1.02, 1.32])
+    ((low, high),) = found.spans[0.05]
+    assert (low, high) == pytest.approx((10**-2.25, 10**-0.9))
+    assert found.spans[0.1] == (pytest.approx((10**-2.5, 10 ** (-1 + 0.08 / 0.3))),)
+
+
+def test_a_bad_rate_parts_two_stretches_and_one_alone_has_no_width():
+    parted = rate_robustness([0.001, 0.01, 0.1, 1.0, 10.0], [1.0, 1.0, math.inf, 1.0, 1.0])
+    assert parted.spans[0.05] == (pytest.approx((0.001, 0.01)), pytest.approx((1.0, 10.0)))
+    alone = rate_robustness([0.01, 0.1, 1.0], [math.nan, 1.0, math.inf])
+    assert alone.spans[0.05] == (pytest.approx((0.1, 0.1)),)
+    assert rate_robustness([0.1, 1.0], [0.0, 1.0]).spans == {0.05: (), 0.1: ()}
+
+
+def test_the_least_rate_at_which_any_seed_diverged():
+    found = rate_robustness([1.0, 10.0, 0.1], [[1.0, math.inf, 1.0], [math.nan, 2.0, 1.0], [1.0, 2.0, 1.0]])
+    assert found.diverging == 1.0
+    assert rate_robustness([0.1, 1.0], [1.0, 2.0]).diverging is None

@@ -11,7 +11,11 @@ const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;"
 const finite = (values) => values.filter((value) => value !== null);
 const short = (value) => (value === null ? "diverged" : String(Number(value.toPrecision(3))));
 
-const bound = (value) => (value === null ? "infinite" : short(value));
+const bound = (value) => (value === null || typeof value === "string" ? "infinite" : short(value));
+const numeric = (value) => ({ inf: Infinity, "-inf": -Infinity })[value] ?? (value === null ? NaN : value);
+const clipped = (name, most = 28) => (name.length > most ? `${name.slice(0, most - 1)}…` : name);
+const vertical = (x) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: "#8c959f", width: 1, dash: "dot" } });
+const HEAT = [[0, "#ffffd9"], [0.25, "#c7e9b4"], [0.5, "#7fcdbb"], [0.75, "#41b6c4"], [1, "#2a9bc7"]];
 
 function element(name, attributes, ...children) {
   const made = document.createElement(name);
@@ -52,7 +56,7 @@ function limits(values, logarithmic) {
 }
 
 function axis(title, logarithmic, range) {
-  return { title: { text: plain(title), standoff: 8 }, type: logarithmic ? "log" : "linear", range, gridcolor: GRID,
+  return { title: { text: plain(title), standoff: 8 }, type: logarithmic ? "log" : "linear", range, exponentformat: "e", gridcolor: GRID,
     linecolor: "#8c959f", zeroline: false, ticks: "outside", tickcolor: "#8c959f", ticklen: 4, automargin: true, tickangle: 0,
     ...(logarithmic && range ? ticks(range) : { tickmode: "auto" }) };
 }

@@ -1,29 +1,34 @@
 """The numbers of a study as the page's script reads them: plain values, safe inside a script element."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fallline.plain import finite
+from fallline.report.arrivals import arrival_curves
+from fallline.report.budgets import budget_lines
 from fallline.report.colors import looks
+from fallline.report.heat_maps import heat_maps
 from fallline.report.inside import best_rows
+from fallline.report.judged import verdict_pairs
 from fallline.report.measures import Measure, measured, measured_curve
-from fallline.report.panels import Panel, condition, foremost, panels
+from fallline.report.overall import overall
+from fallline.report.panels import Panel, condition, foremost
 from fallline.report.series import median_curve, tried_values, tuned_numbers
+from fallline.report.widths import width_spans
 from fallline.report.words import quantity_text, setting_text
 from fallline.study import Record, Row, StudyResults
 from fallline.study.record import less_is_better
 from fallline.training.curve import COUNTS
 
 
-def embedded(results: StudyResults) -> str:
+def embedded(results: StudyResults, shown: Sequence[Panel]) -> str:
     """JSON with everything that the page draws, every point of every curve shown included."""
-    text = json.dumps(finite(_document(results)), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(finite(_document(results, shown)), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _document(results: StudyResults) -> dict[str, Any]:
-    shown = panels(results)
+def _document(results: StudyResults, shown: Sequence[Panel]) -> dict[str, Any]:
     first = foremost(shown)
     styles = looks(optimizer.label for optimizer in results.specification.optimizers)
     return {
@@ -32,7 +37,10 @@ def _document(results: StudyResults) -> dict[str, Any]:
             for label, look in styles.items()
         },
         "quantities": _quantities(shown),
-        "panels": [_panel(panel, panel in first) for panel in shown],
+        "panels": [_panel(results, panel, panel in first) for panel in shown],
+        "verdicts": verdict_pairs(results, styles),
+        "heat": heat_maps(results),
+        "overall": overall(results),
         "inside": [
             {"name": measure.column, "problem": problem, **_measure(results, measure, problem)}
             for measure in measured(results)
@@ -59,7 +67,7 @@ def _quantities(shown: Iterable[Panel]) -> list[dict[str, Any]]:
     ]
 
 
-def _panel(panel: Panel, at_first: bool) -> dict[str, Any]:
+def _panel(results: StudyResults, panel: Panel, at_first: bool) -> dict[str, Any]:
     return {
         "title": panel.title,
         "problem": panel.problem,
@@ -68,6 +76,9 @@ def _panel(panel: Panel, at_first: bool) -> dict[str, Any]:
         "selectedText": quantity_text(panel.selected_on),
         "rows": [_row(row) for row in panel.rows],
         "tried": {name: _tried(panel, name) for name in tuned_numbers(panel.rows, panel)},
+        "widths": width_spans(results, panel),
+        "budgets": budget_lines(results, panel),
+        "arrivals": arrival_curves(panel),
     }
 
 

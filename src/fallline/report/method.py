@@ -1,10 +1,9 @@
 """What a study did, in sentences made from its specification and records."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from fallline.plain import canonical
+from fallline.report.claims import comparison_said, edges_said, reach_said, reruns_said, search_said
 from fallline.report.notes import diverged_members
 from fallline.report.panels import condition
 from fallline.report.tables import quantity_cells, reported
@@ -15,7 +14,7 @@ from fallline.training.treatments import TREATMENTS, active
 
 
 def headline(results: StudyResults, problem: str) -> str:
-    """Which optimizer did best on a problem, at which values, by how much."""
+    """Which optimizer has the least loss on a problem, at which values, and what comes next."""
     rows = [row for row in results.ranking if row.problem == problem]
     best = rows[0]
     if not math.isfinite(best.score):
@@ -23,8 +22,8 @@ def headline(results: StudyResults, problem: str) -> str:
     seeds = len(best.winners)
     median = f"median over {seeds} seeds" if seeds > 1 else "one seed"
     parts = [
-        f"On {problem}, {_named(results, best)} did best: "
-        f"{quantity_text(best.selected_on)} {number(best.score)} ({median})"
+        f"On {problem}, {_named(results, best)} has the least {quantity_text(best.selected_on)}: "
+        f"{number(best.score)} ({median})"
     ]
     if others := [row for row in rows[1:] if row.optimizer != best.optimizer]:
         following = others[0]
@@ -40,10 +39,10 @@ def headline(results: StudyResults, problem: str) -> str:
     return ". ".join(parts) + "."
 
 
-def method(results: StudyResults) -> list[str]:
-    """How the numbers came about, one paragraph to an item."""
+def method(results: StudyResults) -> dict[str, str]:
+    """How the numbers came about, and what may be said with them: paragraphs by their headings."""
     spec = results.specification
-    trials = {optimizer.label: _trials(optimizer.hyperparameters) for optimizer in spec.optimizers}
+    trials = _trials(results)
     sizes = sorted(set(trials.values()), reverse=True)
     each = "; ".join(
         f"{'each' if len(sizes) == 1 else listed(name for name, n in trials.items() if n == size)} "
@@ -63,18 +62,27 @@ def method(results: StudyResults) -> list[str]:
     if dropping := [problem.name for problem in spec.problems if problem.drop_last]:
         batches += f" (on {listed(dropping)} what fills no batch is left out of an epoch)"
     order = "in an order drawn anew for every epoch" if spec.order == "reshuffle" else "in the same order every epoch"
-    return [
-        f"Compared: {'; '.join(compared)}. Every setting was trained for {length}{batches} from "
-        f"{counted(spec.seeds, 'seed')}, which makes {counted(_planned(results), 'training')}.",
-        "Trainings with the same seed begin with the same weights and see the same batches, "
+    said = {
+        "What was compared": f"{'; '.join(compared)}. Every setting was trained for {length}{batches} "
+        f"{_seeds(results)}, which makes {counted(results.planned, 'training')}.",
+        "Equal chances": "Trainings with the same seed begin with the same weights and see the same batches, "
         f"{order}; so optimizers are compared on equal chances.{_digests(results)}",
-        *_treatments(results),
-        _selection(results),
-        "A training has diverged when its loss or its parameters were no longer finite, or when its training loss at "
-        f"an epoch's end was above {DIVERGED_ABOVE:g} times its start. Diverged trainings are counted as the worst "
-        f"result and never dropped; here {_divergences(results)}.",
-        "All statements hold for the optimizers as tuned here, with these values tried and this budget.",
-    ]
+        "Treatments": _treatments(results),
+        "Search": search_said(results),
+        "Choice of values": _selection(results),
+        "Reruns": reruns_said(results),
+        "Best values at an edge": edges_said(results),
+        "Intervals": "Brackets are intervals of the median from order statistics, which assume nothing about the "
+        "distribution."
+        if any(len(row.winners) > 1 for row in results.ranking)
+        else "",
+        "Divergence": "A training has diverged when its loss or its parameters were no longer finite, or when its "
+        f"training loss at an epoch's end was above {DIVERGED_ABOVE:g} times its start. Diverged trainings are counted "
+        f"as the worst result and never dropped; here {_divergences(results)}.",
+        "The verdict's test": comparison_said(results),
+        "How far statements reach": reach_said(results),
+    }
+    return {heading: text for heading, text in said.items() if text}
 
 
 def _digests(results: StudyResults) -> str:
@@ -95,14 +103,14 @@ def _digests(results: StudyResults) -> str:
     )
 
 
-def _treatments(results: StudyResults) -> list[str]:
+def _treatments(results: StudyResults) -> str:
     spec = results.specification
     on = {name for name, values in spec.factors.items() if any(active({name: value}) for value in values)}
     said = [f"{name}: {TREATMENTS[name].says}" for name in spec.factors if name in on]
     if any(TREATMENTS[name].penalty for name in on):
         rule = {"weights": "weights, not on biases and normalisation layers", "all": "all parameters"}
         said.append(f"penalties act on {rule.get(spec.penalise, f'what {spec.penalise} accepts')}")
-    return [f"{'; '.join(said)[:1].upper()}{'; '.join(said)[1:]}."] if said else []
+    return f"{'; '.join(said)[:1].upper()}{'; '.join(said)[1:]}." if said else ""
 
 
 def _selection(results: StudyResults) -> str:
@@ -111,20 +119,18 @@ def _selection(results: StudyResults) -> str:
     fraction = f"{spec.validation:g} of the training rows" if spec.validation else "data held out from training"
     said = []
     if held_out:
+        chosen = "The values of each optimizer were chosen" if results.searched else "Optimizers are ordered"
+        flattered = "; the runs shown are those that were chosen, so that their validation loss is slightly flattered"
         said.append(
-            f"The values of each optimizer were chosen by the least median validation loss over seeds, on {fraction}; "
-            "the runs shown are those that were chosen, so that their validation loss is slightly flattered."
+            f"{chosen} by the least median validation loss over seeds, on {fraction}"
+            f"{'' if results.reruns else flattered}."
         )
     if any("test_loss" in row.intervals for row in results.ranking):
         said.append("Test data played no part in any choice and are only reported.")
     if without := {row.problem for row in results.ranking} - held_out:
         said.append(
-            f"Nothing was held out on {listed(sorted(without))}: there the training loss chose, which says how well "
+            f"Nothing was held out on {listed(sorted(without))}: there the training loss decided, which says how well "
             "data were fitted and not how well new data would be predicted."
-        )
-    if spec.seeds > 1:
-        said.append(
-            "Brackets are intervals of the median from order statistics, which assume nothing about the distribution."
         )
     return " ".join(said)
 
@@ -144,9 +150,17 @@ def _measured(rows: list[Row], quantity: str) -> str:
     return " ".join(filter(None, (quantity_text(quantity).removeprefix("test "), median, bounds)))
 
 
-def _planned(results: StudyResults) -> int:
-    return results.planned
+def _seeds(results: StudyResults) -> str:
+    spec = results.specification
+    if not results.searched:
+        return f"from {counted(spec.final_seeds, 'seed')}"
+    again = f" to choose, and what was chosen from {counted(spec.final_seeds, 'seed')} more" if spec.runs.final else ""
+    return f"from {counted(spec.seeds, 'seed')}{again}"
 
 
-def _trials(grid: Mapping[str, Any]) -> int:
-    return math.prod(len(values) for values in grid.values())
+def _trials(results: StudyResults) -> dict[str, int]:
+    """How many settings were tried of each optimizer."""
+    most: dict[str, int] = {optimizer.label: 0 for optimizer in results.specification.optimizers}
+    for row in results.ranking:
+        most[row.optimizer] = max(most[row.optimizer], row.trials)
+    return most

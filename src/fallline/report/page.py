@@ -11,38 +11,30 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fallline.files import write_whole
+from fallline.report.cells import Cell, Entry
+from fallline.report.chart_tables import chart_tables, targets_said
 from fallline.report.colors import looks
 from fallline.report.embedded import embedded
 from fallline.report.inside import diagnosed, found_notes, full_name, save_layers
+from fallline.report.judged import verdict_sections
 from fallline.report.measures import SAID, measure_text, measured, stable_below
 from fallline.report.method import headline, method
 from fallline.report.notes import diverged_members, ranking_notes, tried, unfinished_note
-from fallline.report.panels import condition
+from fallline.report.panels import condition, panels
 from fallline.report.tables import places, quantity_cells, reported, steps_text
 from fallline.report.words import listed, quantity_text, setting_parts, setting_text
 from fallline.study import StudyResults
 from fallline.training import Ending
 
-SCRIPT = ("charts.js", "curves.js", "tried.js", "inside.js", "page.js")
+SCRIPT = (
+    "charts.js", "curves.js", "tried.js", "budgets.js", "arrivals.js", "heat_maps.js", "overall.js", "inside.js",
+    "verdicts.js", "page.js",
+)  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a ranking: its heading, its text, and a second text that is set apart (an interval)."""
-
-    heading: str
-    text: str
-    more: str = ""
-    numeric: bool = True
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One row of a ranking."""
-
-    optimizer: str
-    color: str
-    cells: tuple[Cell, ...]
+LATER = ("runner", "threads", "members", "steps", "reasons", "populations")
+"""What is told of a later stage's plan."""
+TO_COME = ("members_to_come", "steps_to_come")
+"""What is told of a plan only before the study has ended."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +70,14 @@ def page_text(results: StudyResults) -> str:
     )
     problems = list(dict.fromkeys(row.problem for row in results.ranking))
     diverged = diverged_members(results)
+    shown = panels(results)
+    styles = looks(optimizer.label for optimizer in results.specification.optimizers)
     return environment.get_template("page.html.jinja").render(
         title=listed(problem.name for problem in results.specification.problems),
         unfinished=unfinished_note(results),
+        verdicts=verdict_sections(results, styles),
+        **chart_tables(results, shown, styles),
+        targets=targets_said(shown),
         rankings=[_ranking(results, problem) for problem in problems],
         members=len(results.records),
         stopped=sum(record.outcome.ending is Ending.STOPPED for record in results.records),
@@ -109,7 +106,7 @@ def page_text(results: StudyResults) -> str:
         style=Markup(_part("page.css")),
         script=Markup(_script()),
         plotly=Markup(get_plotlyjs()),
-        data=Markup(embedded(results)),
+        data=Markup(embedded(results, shown)),
     )
 
 
@@ -180,19 +177,25 @@ def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
         if isinstance(item, Mapping):
             yield from _flat(item, title)
         elif isinstance(item, list | tuple):
-            yield title, "; ".join(map(str, item))
+            if item:
+                yield title, "; ".join(map(str, item))
         elif item is not None and name != "command":
             yield title, str(item)
 
 
 def _counted(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """A plan for readers: how many members train together, not which."""
+    """A plan for readers: how many members train together, not which; later stages in the same way."""
     populations = [
         f"{len(own['members'])} members, {'compiled' if own['compiled'] else 'captured'}, {own['threads']} threads"
         + "".join(f", {left} of them from step {step} on" for step, left in own.get("compaction", ()))
         for own in plan.get("populations", ())
     ]
-    return {**plan, "populations": populations}
+    later = {
+        f"stage {number}": _counted({name: stage[name] for name in LATER if name in stage})
+        for number, stage in enumerate(plan.get("later", ()), 2)
+    }
+    known = {name: value for name, value in plan.items() if name != "later" and (value or name not in TO_COME)}
+    return {**known, "populations": populations, **later}
 
 
 def _script() -> str:

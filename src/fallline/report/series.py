@@ -57,16 +57,31 @@ def tried_values(panel: Panel, row: Row, name: str) -> list[Tried]:
 
     Values that are not numbers are left out, and so are optimizers without that hyperparameter.
     """
-    own = [record for record in panel.members if record["optimizer"] == row.optimizer]
     best: dict[float, Tried] = {}
-    for runs in grouped(own, ("hyperparameters",)):
-        value = runs[0]["hyperparameters"].get(name)
+    for trial in trials(panel, row):
+        value = trial.runs[0]["hyperparameters"].get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
-        median = median_interval([run.final(row.selected_on) for run in runs]).median
-        if value not in best or median < best[value].median:
-            best[value] = Tried(float(value), tuple(runs), median)
+        if value not in best or trial.median < best[value].median:
+            best[value] = Tried(float(value), trial.runs, trial.median)
     return [best[value] for value in sorted(best)]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting tried: its runs, and their median final loss."""
+
+    runs: tuple[Record, ...]
+    median: float
+
+
+def trials(panel: Panel, row: Row) -> list[Trial]:
+    """All settings tried of a row's optimizer, in the study's order."""
+    own = [record for record in panel.members if record["optimizer"] == row.optimizer]
+    return [
+        Trial(tuple(runs), median_interval([run.final(row.selected_on) for run in runs]).median)
+        for runs in grouped(own, ("hyperparameters",))
+    ]
 
 
 def tuned_numbers(rows: Iterable[Row], panel: Panel) -> list[str]:

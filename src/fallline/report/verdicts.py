@@ -2,6 +2,7 @@
 
 from fallline.phrases import counted
 from fallline.report.words import setting_text
+from fallline.statistics import Verdict
 from fallline.study import StudyResults
 from fallline.study.judging import SWEEP, Judged
 
@@ -21,6 +22,14 @@ def _told(judged: Judged) -> list[str]:
     return [*_pairs(judged), *inclusion_notes(judged)]
 
 
+def verdict_words(verdict: Verdict) -> str:
+    """What a verdict says over all of its pairs; and where there are too few seeds for it, how to ask for them."""
+    if verdict.enough:
+        return verdict.words()
+    option = "tuning-repeats" if verdict.terms.search_repeated else "final-seeds"
+    return f"{verdict.words()} Ask for them: --{option} {verdict.seeds_needed}."
+
+
 def inclusion_notes(judged: Judged) -> list[str]:
     """Who was not tuned enough, since a special case of it did better."""
     return [
@@ -32,12 +41,9 @@ def inclusion_notes(judged: Judged) -> list[str]:
 def _pairs(judged: Judged) -> list[str]:
     verdict = judged.verdict
     where = f"With {setting_text(judged.condition)}: " if judged.condition else ""
-    if not verdict.enough:
-        option = "tuning-repeats" if verdict.terms.search_repeated else "final-seeds"
-        return [f"{where}{verdict.words()} Ask for them: --{option} {verdict.seeds_needed}."]
     pairs = verdict.comparisons
-    if len(pairs) == 1:
-        return [where + verdict.words()]
+    if len(pairs) == 1 or not verdict.enough:
+        return [where + verdict_words(verdict)]
     if len(pairs) <= PAIRS_SHOWN:
         return [where + verdict.words(), *(pair.words() for pair in pairs)]
     return [f"{where}{verdict.words()} All {counted(len(pairs), 'pair')}: report and --json."]

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -21,14 +20,17 @@ class RateRobustness:
 
     `decades` has the width for each fraction; None where the best loss is 0 or less, of which a fraction says nothing.
     Where `at_edge` is true for it, the good rates reach the least or the largest that was tried, so it may be wider.
-    `diverged` is the share of all runs that did.
+    `spans` has the rates themselves, from the least to the largest of each stretch without a bad one. `diverged` is the
+    share of all runs that did, `diverging` the least rate at which one did (None where none did).
     """
 
     best_rate: float
     best_loss: float
     decades: Mapping[float, float | None]
     at_edge: Mapping[float, bool]
+    spans: Mapping[float, tuple[tuple[float, float], ...]]
     diverged: float
+    diverging: float | None
 
 
 def rate_robustness(
@@ -53,12 +55,19 @@ def rate_robustness(
     best = int(np.argmin(medians))
     defined = 0 < medians[best] < math.inf
     good = {within: medians[best] * (1 + within) for within in WITHIN}
+    spans = {within: _spans(logs, medians, limit) if defined else [] for within, limit in good.items()}
+    ascending = np.asarray(rates, dtype=np.float64)[order]
+    gone = ascending[np.isinf(tried[:, order]).any(axis=0)]
     return RateRobustness(
-        best_rate=float(np.asarray(rates, dtype=np.float64)[order][best]),
+        best_rate=float(ascending[best]),
         best_loss=medians[best],
-        decades={within: _width(logs, medians, limit) if defined else None for within, limit in good.items()},
+        decades={
+            within: sum(high - low for low, high in found) if defined else None for within, found in spans.items()
+        },
         at_edge={within: defined and min(medians[0], medians[-1]) <= limit for within, limit in good.items()},
+        spans={within: tuple((10**low, 10**high) for low, high in found) for within, found in spans.items()},
         diverged=float(np.isinf(tried).mean()),
+        diverging=float(gone[0]) if len(gone) else None,
     )
 
 
@@ -71,13 +80,23 @@ def _logarithms(rates: Sequence[float] | Numbers, count: int) -> Numbers:
     return np.asarray(np.log10(values))
 
 
-def _width(logs: Numbers, losses: list[float], limit: float) -> float:
-    shares = [_share(min(pair), max(pair), limit) for pair in pairwise(losses)]
-    return float(np.diff(logs) @ np.array(shares))
+def _spans(logs: Numbers, losses: list[float], limit: float) -> list[tuple[float, float]]:
+    """The stretches in which the loss is at most the limit, with straight lines between the points."""
+    found: list[tuple[float, float]] = []
+    last = len(logs) - 1
+    for place, (at, loss) in enumerate(zip(logs.tolist(), losses, strict=True)):
+        if loss > limit:
+            continue
+        before, after = max(place - 1, 0), min(place + 1, last)
+        low = at - _share(loss, losses[before], limit) * (at - float(logs[before]))
+        high = at + _share(loss, losses[after], limit) * (float(logs[after]) - at)
+        if found and losses[before] <= limit:
+            found[-1] = (found[-1][0], high)
+        else:
+            found.append((low, high))
+    return found
 
 
 def _share(lower: float, higher: float, limit: float) -> float:
-    """The share of a straight line between two losses that is at most the limit."""
-    if higher <= limit:
-        return 1.0
-    return (limit - lower) / (higher - lower) if lower < limit else 0.0
+    """The share of a straight line that is at most the limit, from an end that is to another."""
+    return 1.0 if higher <= limit else (limit - lower) / (higher - lower)
