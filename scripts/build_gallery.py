@@ -26,6 +26,7 @@ SHOWN = {
     "Why downhill is along the gradient": ("descent-direction-network", ""),
     "Vanishing and exploding gradients": ("vanishing-gradients", "sigmoid: mean fall"),
     "Regularisation": ("overfitting", "dropout 0.5 less none: gap"),
+    "Choosing an optimizer": ("choosing-adam-step", "RMSprop, 1 / sqrt"),
 }
 """The check that stands for a chapter in the README, by the beginning of its text; else its first."""
 LONGEST = 110
@@ -46,7 +47,9 @@ CHINESE = {
     "Vanishing and exploding gradients": "梯度消失与梯度爆炸",
     "Regularisation": "正则化",
     "Batch, stochastic, mini-batch": "全批量、随机、小批量",
+    "Choosing an optimizer": "选择优化器",
     "Where the tutorials and torch differ": "教程与 torch 的不同之处",
+    "A published benchmark": "已发表的基准",
 }
 
 

@@ -7,6 +7,9 @@ import time
 
 from fallline.errors import InputError
 from fallline.gallery import (
+    adagrad_rate,
+    adam_steps,
+    adaptive,
     airfoil,
     annealing,
     backpropagation,
@@ -29,6 +32,8 @@ from fallline.gallery import (
     normalisation,
     overfitting,
     polynomial,
+    quadratic_deep,
+    sparse_words,
     traces,
     weight_decay,
 )
@@ -51,7 +56,9 @@ _ROOMS = {
     "Vanishing and exploding gradients": (gradients, dead_units),
     "Regularisation": (weight_decay, polynomial, overfitting, normalisation, dropout, gradient_noise, annealing),
     "Batch, stochastic, mini-batch": (batches, label_order, loaders),
+    "Choosing an optimizer": (sparse_words, adaptive, adam_steps, adagrad_rate),
     "Where the tutorials and torch differ": (differences,),
+    "A published benchmark": (quadratic_deep,),
 }
 CHAPTERS: dict[str, tuple[Entry, ...]] = {
     title: tuple(entry for room in rooms for entry in room.ENTRIES) for title, rooms in _ROOMS.items()
