@@ -1,6 +1,5 @@
 """A study: contenders on problems under one budget, expanded to members, with everything checked."""
 
-import copy
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,12 +8,8 @@ import torch
 from torch import nn
 
 from fallline.arguments import whole
-from fallline.errors import InputError, describe_failure
-from fallline.plain import canonical
-from fallline.problems import Prepared, prepare, rehearse
-from fallline.problems.kept import Kept, digest
-from fallline.proof import check
-from fallline.randomness import forked
+from fallline.errors import InputError
+from fallline.problems import Prepared, prepare
 from fallline.rules import LogRange, Rule
 from fallline.study.conditions import (
     checked_factors,
@@ -24,7 +19,7 @@ from fallline.study.conditions import (
     refuse_waiting_for_nothing,
     spelled_rule,
 )
-from fallline.study.contenders import BUILT_IN, Contender, contender, distinguished, others_of, resolve, wrappers_of
+from fallline.study.contenders import Contender, contender, distinguished, others_of, resolve, wrappers_of
 from fallline.study.course import StageOfMembers, course, reruns_ahead
 from fallline.study.defaults import DEFAULT_BATCH_SIZE, default_batch_size
 from fallline.study.environment import environment
@@ -33,11 +28,10 @@ from fallline.study.named import NamedProblem, load_named
 from fallline.study.plan import Plan
 from fallline.study.planning import device_of, make_plan
 from fallline.study.record import describe, key
+from fallline.study.rehearsing import prove, rehearse_members
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification, specification
 from fallline.study.target import Target, refuse_several_baselines
-from fallline.training import Algorithm, Budget, Member, recording
-from fallline.training.gradient import KeyedGradient
-from fallline.training.training import stepper
+from fallline.training import Algorithm, Budget, Member
 from fallline.training.treatments import TREATMENTS
 
 
@@ -144,8 +138,8 @@ def make_study(
         _check_target(problem, prepared[problem.name], spec)
         refuse_waiting_for_nothing(problem.name, spec.factors, prepared[problem.name].validation)
     _check_batches(spec, prepared)
-    _prove(contenders)
-    models = _rehearse(members, prepared, spec.seed)
+    prove(contenders)
+    models = rehearse_members(members, prepared, spec.seed)
     code = [*(_kind(c.algorithm) for c in contenders), *map(type, chosen_schedules), group_rule(spec.penalise)]
     around = environment(prepared, models, code, command)
     if plan is None:
@@ -263,62 +257,8 @@ def _check_batches(spec: Specification, problems: Mapping[str, Prepared]) -> Non
                 raise InputError(f"batch size {size} is larger than the {prepared.train.rows} training rows of {name}.")
 
 
-def _prove(contenders: Sequence[Contender]) -> None:
-    """Rules that are not fallline's own must run and be pure before they are compared."""
-    for c in contenders:
-        if not isinstance(c.algorithm, Rule) or c.kind in BUILT_IN.values():
-            continue
-        findings = check(c.algorithm).findings[:3]
-        if broken := next((finding for finding in findings if not finding.passed), None):
-            raise InputError(f"{c.label} cannot be compared. {broken.what}: {broken.detail}")
-
-
-def _rehearse(members: Sequence[Member], problems: Mapping[str, Prepared], seed: int) -> dict[str, list[str]]:
-    """Try every model with every batch size, and one step of every optimizer with it; each setting is made.
-
-    Returns the digests of each problem's initial models.
-    """
-    stages: dict[str, tuple[nn.Module, Any]] = {}
-    spare: dict[str, nn.Module] = {}
-    stepped, made = set(), set()
-    digests: dict[str, list[str]] = {}
-    for member in members:
-        stage = canonical([member.problem, member.factors, member.batch_size])
-        problem = problems[member.problem]
-        if stage not in stages:
-            stages[stage] = rehearse(problem, seed, member.factors, member.batch_size)
-            spare[stage] = copy.deepcopy(stages[stage][0])
-            initial = digest(Kept([stages[stage][0].state_dict()]))
-            digests[member.problem] = [*digests.get(member.problem, []), initial]
-            if member.diagnostics == "all":
-                recording.rehearse(stages[stage][0], problem.objective.under(member.factors), problem)
-        model, batch = stages[stage]
-        setting = canonical([member.problem, member.factors, member.optimizer, member.hyperparameters])
-        if setting not in made:
-            made.add(setting)
-            member.make_optimizer(spare[stage])
-        if (stage, member.optimizer) not in stepped:
-            stepped.add((stage, member.optimizer))
-            _one_step(member, problem, copy.deepcopy(model), batch)
-    return digests
-
-
 def _kind(algorithm: Algorithm) -> type:
     return algorithm if isinstance(algorithm, type) else type(algorithm.core())
-
-
-def _one_step(member: Member, problem: Prepared, model: nn.Module, batch: Any) -> None:
-    optimizer = member.make_optimizer(model)
-    gradient = KeyedGradient(model, optimizer, problem.objective.under(member.factors), problem.device, seed=0)
-    with forked(problem.device):
-        try:
-            stepper(optimizer)(gradient.closure(batch, 1))
-        except InputError:
-            raise
-        except Exception as error:
-            raise InputError(
-                f"{member.optimizer} failed at its first step on {member.problem}: {describe_failure(error)}"
-            ) from error
 
 
 def _check_target(problem: ProblemSpecification, prepared: Prepared, spec: Specification) -> None:
