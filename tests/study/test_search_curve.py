@@ -6,7 +6,7 @@ import pytest
 from fallline.study.search_curve import search_curve
 from tests.study.by_hand import record
 
-TRIALS = [0.7, 0.2, float("inf"), 0.5, 0.9]
+TRIALS = [0.7, 0.2, float("inf"), 0.5, 0.9, 1.3, 0.4, 2.0, float("inf"), 0.6, 0.8]
 
 
 def searched(results, seeds=1):

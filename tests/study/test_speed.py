@@ -1,5 +1,6 @@
 import math
 import sqlite3
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -117,9 +118,16 @@ def test_a_round_holds_the_whole_rhythm_of_a_rule(tmp_path, monkeypatch):
     assert {row.optimizer: row.speed.steps for row in results.ranking} == {"sgd": 1, "Lookahead+sgd": 6}
 
 
+@dataclass(frozen=True)
+class Alternating(fl.rules.SGD):
+    def step(self, p, g, state, now):
+        return super().step(p, g if now.due(2) else 2 * g if now.due(3) else 3 * g, state, now)
+
+
 @pytest.mark.parametrize(
     ("rule", "steps"),
     [
+        (Alternating(), 6),
         (fl.rules.Adam(), 1),
         (fl.rules.SOAP(precondition_frequency=7), 7),
         (fl.wrappers.Accumulate(fl.wrappers.Lookahead(fl.rules.SGD(), k=3), k=4), 12),
