@@ -26,7 +26,8 @@ SHOWN = {
     "Why downhill is along the gradient": ("descent-direction-network", ""),
     "Vanishing and exploding gradients": ("vanishing-gradients", "sigmoid: mean fall"),
     "Regularisation": ("overfitting", "dropout 0.5 less none: gap"),
-    "Choosing an optimizer": ("choosing-adam-step", "RMSprop, 1 / sqrt"),
+    "Choosing an optimizer": ("choosing-sparse", "'sparse features favour adaptive rules': Adagrad against SGD"),
+    "A published benchmark": ("quadratic-deep", "test loss at the training mean"),
 }
 """The check that stands for a chapter in the README, by the beginning of its text; else its first."""
 LONGEST = 110

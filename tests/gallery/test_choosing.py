@@ -9,7 +9,7 @@ from fallline.gallery.adaptive import ADAPTIVE, ANNEALED, _alike, _later, _steps
 from fallline.gallery.quadratic_deep import _published
 from fallline.gallery.tuned import Tuned, better, not_better
 from fallline.gallery.uncorrected_adam import UncorrectedAdam
-from fallline.gallery.words_problem import ROWS, WORDS, words
+from fallline.gallery.words_problem import ROWS, WORDS, LogOdds, words
 from fallline.study.record import Record
 from fallline.training import Curve, Ending, Outcome, trace
 
@@ -38,6 +38,11 @@ def test_words_are_as_frequent_as_is_said_and_say_equally_much():
     assert float(equal.sum() / x.sum()) == pytest.approx(1, abs=0.02)
     assert float(equal.mean(dim=0).max() / equal.mean(dim=0).min()) < 3
     assert torch.equal(x, words("zipf").train[0])
+
+
+def test_log_odds_are_those_of_torchs_linear_layer():
+    model, x = LogOdds(), words("zipf").train[0][:5]
+    assert torch.allclose(model(x), torch.nn.functional.linear(x, model.weight, model.bias), atol=1e-6)
 
 
 def test_without_the_correction_both_moments_begin_at_zero():

@@ -15,6 +15,17 @@ DEVIATION = 3.0
 """Of the log-odds of the label."""
 
 
+class LogOdds(nn.Linear):
+    """torch's linear layer from the words to the log-odds of the label, (rows, 500) to (rows, 1)."""
+
+    def __init__(self) -> None:
+        super().__init__(WORDS, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As a product with a vector, which is one product of matrices for all members of a population."""
+        return (x @ self.weight[0] + self.bias)[:, None]
+
+
 def words(spread: Literal["zipf", "equal"]) -> Problem:
     """Logistic regression on documents with 6.4 of 500 words on average, each there or not, independently.
 
@@ -36,7 +47,7 @@ def words(spread: Literal["zipf", "equal"]) -> Problem:
         return drawn.float(), labels.float()[:, None]
 
     return Problem(
-        model=lambda: nn.Linear(WORDS, 1),
+        model=LogOdds,
         loss=binary_cross_entropy_with_logits,
         train=documents(ROWS),
         test=documents(TEST_ROWS),
