@@ -9,7 +9,7 @@ demo: $(READY)
 	$(BIN)/fallline compare digits
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff format --check src tests benchmarks scripts examples

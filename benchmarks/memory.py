@@ -32,6 +32,7 @@ UNIT = 1024 if sys.platform == "linux" else 1
 
 def commands(members: int, store: str) -> dict[str, list[str]]:
     study = ["compare", "cubic", "-o", "adam", "--lr", f"1e-5:1:{members}", "--steps", "50", "--seeds", "1"]
+    study += ["--protocol", "sweep"]
     return {"compare": [*study, "--store", store], "report": ["report", store, "--json"]}
 
 

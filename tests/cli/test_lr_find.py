@@ -41,7 +41,7 @@ def test_the_next_command_runs(fallline):
     small = ["--epochs", "1", "--seeds", "1", "--threads", "1", "--quiet", "--json"]
     code, out, _ = fallline(*words, *small)
     assert code == 0
-    assert len(json.loads(out)["members"]) == 7
+    assert len(json.loads(out)["members"]) == 7 + 10
 
 
 def test_declining_is_no_failure(fallline, tmp_path):

@@ -93,19 +93,9 @@ def problem():
 def test_signals_lose_nothing(tmp_path, sent):
     script = tmp_path / "mine.py"
     script.write_text(SCRIPT)
-    words = [
-        f"{script}:problem",
-        "--protocol",
-        "sweep",
-        "-o",
-        "sgd:lr=0.01|0.1",
-        "-o",
-        "adam:lr=0.01|0.1",
-        "--epochs",
-        "40",
-        "--seeds",
-        "2",
-    ]
+    words = [f"{script}:problem", "-o", "sgd:lr=0.01|0.1", "-o", "adam:lr=0.01|0.1", "--epochs", "40", "--seeds", "2"]
+    # In a population all would end together.
+    words += ["--protocol", "sweep", "--runner", "loop"]
     process = subprocess.Popen(
         [sys.executable, "-m", "fallline", "compare", *words, "--threads", "1", "--quiet", "--store", tmp_path / "cut"],
         stderr=subprocess.PIPE,
@@ -132,6 +122,7 @@ def test_signals_lose_nothing(tmp_path, sent):
         f"{script}:problem",
         optimizers,
         protocol="sweep",
+        runner="loop",
         epochs=40,
         seeds=2,
         threads=1,

@@ -130,7 +130,7 @@ class _Running:
     def _keep(self, work: Work, cohort: Sequence[Trained]) -> None:
         """Write down a cohort that has ended: its members are all in the store, or its checkpoint is still there."""
         ended = [Record.of(trained) for trained in cohort]
-        worse = beaten([*self.records.values(), *ended], self.study.specification.runs)
+        worse = beaten(self.records.values(), ended, self.study.specification.runs)
         for record, trained in zip(ended, cohort, strict=True):
             if record.key not in worse:
                 save_weights(self.store.folder, record.key, trained.weights)

@@ -28,14 +28,14 @@ def load_weights(folder: Path, key: str) -> dict[str, Tensor]:
     return safetensors.torch.load_file(path)
 
 
-def beaten(ended: Sequence[Record], seeds: Seeds) -> set[str]:
-    """The members whose weights are not kept: all of a search on which reruns follow; in a sweep those whose setting
-    another has beaten, which counts once all its seeds have ended.
+def beaten(before: Iterable[Record], ended: Sequence[Record], seeds: Seeds) -> set[str]:
+    """The members whose weights are not kept, now that some more have ended: of these all that belong to a search on
+    which reruns follow; in a sweep all whose setting another has beaten, which counts once all its seeds have ended.
     """
     if seeds.final:
         return {record.key for record in ended if record["phase"] == "search"}
     found: set[str] = set()
-    for members in grouped(ended, GROUP):
+    for members in grouped([*before, *ended], GROUP):
         complete = [runs for runs in grouped(members, ("hyperparameters",)) if len(runs) == seeds.search]
         if len(complete) > 1:
             best = {run.key for run in best_setting(_flat(complete))}
