@@ -75,6 +75,8 @@ def test_the_results_of_a_baseline_set_the_target_of_all(tmp_path):
     finals = sorted(run.final("train_loss") for run in rows["sgd"].winners)
     assert {row.target.target.value for row in rows.values()} == {finals[1]}
     assert rows["sgd"].time_to_target["steps"].hits.count == 2
+    told = results.to_json()["ranking"][0]["target"]
+    assert (told["value"], told["baseline"], told["quantity"]) == (finals[1], "sgd", "train_loss")
     assert rows["sgd"].steps_to_target.target.endswith("(the median of sgd's final values)")
     assert results.next_command() is None or "--target" not in results.next_command()
 
@@ -84,3 +86,4 @@ def test_a_baseline_that_diverged_leaves_the_rows_without_times(tmp_path):
     assert row.time_to_target == {}
     assert row.steps_to_target is None
     assert "most runs of sgd diverged" in row.target.words
+    assert row.target.to_json()["value"] is None

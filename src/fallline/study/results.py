@@ -156,6 +156,7 @@ class StudyResults:
             "selected_on": row.selected_on,
             "at_edge": list(row.edges),
             **{name: _interval(interval) for name, interval in row.intervals.items()},
+            "target": None if row.target is None else row.target.to_json(),
             "steps_to_target": None if steps is None else vars(steps),
             "time_to_target": {unit: _time(found) for unit, found in row.time_to_target.items()},
             "speed": None if row.speed is None else row.speed.to_json(),

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fallline.errors import InputError, shown
 from fallline.phrases import listed, number
@@ -63,6 +64,12 @@ class ResolvedTarget:
 
     target: Target | None
     words: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The target as `--json` prints it; its value is None where there is none."""
+        found = self.target
+        plain = {"quantity": None, "at_least": None, "value": None, "baseline": None} if found is None else vars(found)
+        return {**plain, "words": self.words}
 
 
 def resolved(asked: Target, baselines: Sequence[float]) -> ResolvedTarget:
