@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import torch
 
@@ -17,8 +16,7 @@ from fallline.problems.prepared import Prepared
 from fallline.randomness import forked
 from fallline.training.batches import Place
 from fallline.training.member import Member
-
-_TIMED = 5
+from fallline.training.stopwatch import seconds_of
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,8 @@ def tried(members: Sequence[Member], problem: Prepared, seed: int) -> Trial:
             population.step(batch, place)
             first = time.perf_counter() - began
             population.step(batch, place)
-            times = []
-            for _ in range(_TIMED):
-                began = time.perf_counter()
-                population.step(batch, place)
-                times.append(time.perf_counter() - began)
-            return Trial(median(times), max(0.0, first - median(times)), population.bytes())
+            seconds = seconds_of(lambda: population.step(batch, place), problem.device)
+            return Trial(seconds, max(0.0, first - seconds), population.bytes())
     except (CannotMap, InputError, MachineError):
         raise
     except Exception as error:

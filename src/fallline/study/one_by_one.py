@@ -1,10 +1,8 @@
 """Members that train one by one: what that takes, in this process or in several."""
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Literal
 
 import torch
@@ -19,6 +17,7 @@ from fallline.study.loop import threads as using
 from fallline.study.packing import unpackable
 from fallline.training import Budget, Member
 from fallline.training.batches import Place, batches
+from fallline.training.stopwatch import seconds_of
 from fallline.training.training import Training
 
 ONE_THREAD_BELOW = 20e6
@@ -27,7 +26,6 @@ STARTING = 6.0
 """Seconds until worker processes train: each imports torch, at the same time."""
 FEW = 3
 """Members below which nobody looks for a faster way."""
-_TIMED = 5
 
 
 @dataclass(frozen=True)
@@ -141,14 +139,10 @@ def _seconds_of_step(member: Member, problem: Prepared, seed: int) -> float:
         try:
             place, batch = next(batches(problem, member, seed, Place()))
             training.evaluate()
-            times = []
-            for _ in range(_TIMED):
-                began = time.perf_counter()
-                training.step(batch, place)
-                times.append(time.perf_counter() - began)
+            training.step(batch, place)
+            return seconds_of(lambda: training.step(batch, place), problem.device)
         finally:
             training.close()
-    return median(times[1:])
 
 
 def _threads(members: Sequence[Member], asked: Asked) -> tuple[int, list[str]]:
