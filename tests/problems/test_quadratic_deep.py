@@ -34,6 +34,14 @@ def test_losses_are_those_that_are_published_to_all_printed_digits():
         assert float(problem.loss(model, problem.test)) == pytest.approx(87.04601, abs=2e-5)
 
 
+def test_rows_may_come_without_their_products():
+    problem = load("quadratic-deep")
+    model = problem.make_model()
+    with torch.no_grad():
+        torch.testing.assert_close(model(problem.test[0]), model(*problem.test))
+        assert float(problem.loss(model, problem.test[:1])) == pytest.approx(353.446764, abs=3e-5)
+
+
 def test_what_is_drawn_is_what_is_said():
     problem = load("quadratic-deep")
     h = hessian()

@@ -49,13 +49,14 @@ class QuadraticForm(nn.Module):
         self.register_buffer("h", h, persistent=False)
         self.h: Tensor
 
-    def forward(self, x: Tensor, xh: Tensor) -> Tensor:
-        """The forms of rows (rows, dimensions), given with their products with H, (rows,)."""
+    def forward(self, x: Tensor, xh: Tensor | None = None) -> Tensor:
+        """The forms of rows (rows, dimensions), which may be given with their products with H, (rows,)."""
+        xh = x @ self.h if xh is None else xh
         slope = self.h @ self.theta
         return (x * xh).sum(dim=1) / 2 - x @ slope + self.theta @ slope / 2
 
 
-def mean_form(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+def mean_form(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
     """The mean of what the model makes of a batch."""
     forms: Tensor = model(*batch)
     return forms.mean()
@@ -96,4 +97,4 @@ def _rows(seed: int) -> Tensor:
 
 
 def _beside_h(x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-    return x, x @ h
+    return x, (x.double() @ h.double()).to(x.dtype)
