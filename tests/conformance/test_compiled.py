@@ -14,9 +14,8 @@ from fallline.proof.members import hold, tolerance
 from fallline.proof.trials import moments, surroundings
 from fallline.rules import Rule
 from fallline.wrappers import Clip
-from tests.conformance.variants import EXPORTED, FULL, forms
+from tests.conformance.variants import EXPORTED, FULL, cases
 
-FORMS = pytest.mark.parametrize("rule", forms())
 CAPTURED = Compiled(inductor if FULL else uncompiled)
 FOR_REAL = Compiled()
 
@@ -33,16 +32,10 @@ def hold_to_reference(step: Callable[..., None], rule: Rule, part: Part, dtype: 
         torch.testing.assert_close(new, old - decrement, rtol=0, atol=allowed.item(), equal_nan=True)
 
 
-@FORMS
-def test_captured_formula_equals_reference_where_counts_differ(rule: Rule) -> None:
-    for part in moments(rule, torch.float64, staggered=True, steps=2):
-        hold_to_reference(CAPTURED, rule, part, torch.float64)
-
-
-@FORMS
-def test_captured_formula_equals_reference_in_single_precision(rule: Rule) -> None:
-    for part in moments(rule, torch.float32, steps=2):
-        hold_to_reference(CAPTURED, rule, part, torch.float32)
+@pytest.mark.parametrize(("rule", "dtype", "staggered"), cases())
+def test_captured_formula_equals_reference(rule: Rule, dtype: torch.dtype, staggered: bool) -> None:
+    for part in moments(rule, dtype, staggered=staggered, steps=2):
+        hold_to_reference(CAPTURED, rule, part, dtype)
 
 
 @pytest.mark.parametrize("family", sorted({rule.acts_on for rule in EXPORTED.values()}))

@@ -12,20 +12,9 @@ from fallline.proof.members import hold, members_apart, tolerance
 from fallline.proof.trials import alone, moments, surroundings
 from fallline.rules import SGD, Rule
 from fallline.wrappers import Wrapper
-from tests.conformance.variants import EXPORTED, FULL, WRAPPERS, forms, fullest, refused, wrappers_of
+from tests.conformance.variants import EXPORTED, WRAPPERS, cases, cases_of_types, forms, fullest, refused, wrappers_of
 
-DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-FORMS = pytest.mark.parametrize("rule", forms())
-MOMENTS = pytest.mark.parametrize(
-    ("dtype", "staggered"),
-    [
-        pytest.param(torch.float64, True, id="float64-different t"),
-        pytest.param(torch.float32, False, id="float32-same t"),
-        *([pytest.param(torch.float64, False, id="float64-same t")] if FULL else []),
-        *([pytest.param(torch.float32, True, id="float32-different t")] if FULL else []),
-    ],
-)
-"""Both types, with counts of updates that are the same and that differ; `make conformance` has all four."""
+CASES = pytest.mark.parametrize(("rule", "dtype", "staggered"), cases())
 
 
 def test_every_exported_rule_has_a_form() -> None:
@@ -74,8 +63,7 @@ def test_refusals_name_wrappers() -> None:
         assert rule.refuses.keys() <= names
 
 
-@MOMENTS
-@FORMS
+@CASES
 def test_reference_equals_each_parameter_alone(rule: Rule, dtype: torch.dtype, staggered: bool) -> None:
     for part in moments(rule, dtype, staggered=staggered, steps=2):
         around = surroundings(part.t[0])
@@ -84,8 +72,7 @@ def test_reference_equals_each_parameter_alone(rule: Rule, dtype: torch.dtype, s
         assert [d.dtype for d in update.decrement] == [dtype] * len(part.p)
 
 
-@MOMENTS
-@FORMS
+@CASES
 def test_foreach_equals_reference(rule: Rule, dtype: torch.dtype, staggered: bool) -> None:
     for part in moments(rule, dtype, staggered=staggered, steps=2):
         around = surroundings(part.t[0])
@@ -94,8 +81,7 @@ def test_foreach_equals_reference(rule: Rule, dtype: torch.dtype, staggered: boo
         assert [d.dtype for d in update.decrement] == [dtype] * len(part.p)
 
 
-@MOMENTS
-@FORMS
+@CASES
 def test_foreach_in_place_equals_reference(rule: Rule, dtype: torch.dtype, staggered: bool) -> None:
     for part in moments(rule, dtype, staggered=staggered, steps=2):
         around = surroundings(part.t[0])
@@ -109,7 +95,6 @@ def test_foreach_in_place_equals_reference(rule: Rule, dtype: torch.dtype, stagg
             assert torch.equal(g, same)
 
 
-@DTYPES
-@FORMS
+@pytest.mark.parametrize(("rule", "dtype"), cases_of_types())
 def test_population_equals_reference(rule: Rule, dtype: torch.dtype) -> None:
     members_apart(rule, list(rule.floats()), dtype)

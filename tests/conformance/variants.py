@@ -57,6 +57,33 @@ def forms() -> list[Any]:
     return [_case(form, describe_nested(form)) for form in (*bare, *wrapped, *fewer, *nested)]
 
 
+def cases() -> list[Any]:
+    """(rule, type, whether parameters differ in their counts of updates): bare rules in double precision with counts
+    that differ and in single precision with the same, wrapped ones in one of the two, turn about.
+    `FALLLINE_CONFORMANCE=full` has every form in both types with both kinds of counts.
+    """
+    usual = [(torch.float64, True), (torch.float32, False)]
+    every = [*usual, (torch.float64, False), (torch.float32, True)]
+    return [
+        pytest.param(
+            form.values[0],
+            dtype,
+            staggered,
+            id=f"{form.id}-{str(dtype).removeprefix('torch.')}-{'different' if staggered else 'same'} t",
+        )
+        for number, form in enumerate(forms())
+        for dtype, staggered in (
+            every if FULL else [usual[number % 2]] if isinstance(form.values[0], Wrapper) else usual
+        )
+    ]
+
+
+def cases_of_types() -> list[Any]:
+    """(rule, type): the cases, whatever the counts."""
+    found = {(case.values[:2]): case.id.rpartition("-")[0] for case in cases()}
+    return [pytest.param(*values, id=name) for values, name in found.items()]
+
+
 def _in_turn(nesting: Sequence[type[Wrapper]], turns: Iterator[type[Rule]]) -> list[Wrapper]:
     """Wrappers, the innermost first, around the next rule that takes them; none where no rule does."""
     for rule in itertools.islice(turns, len(EXPORTED)):
