@@ -11,7 +11,7 @@ from torch import nn
 import fallline as fl
 from fallline.errors import InputError
 from fallline.statistics import Terms, verdict
-from fallline.study import Silent, read_results
+from fallline.study import Silent, planning, read_results
 from fallline.study.judging import SWEEP
 from fallline.study.specification import Specification
 from fallline.study.weights import load_weights
@@ -269,8 +269,41 @@ def test_a_repeated_search_counts_in_repeats(tmp_path):
     assert len({tuple(values) for values in searched.values()}) == 6
 
 
+def test_a_repeated_grid_trains_as_populations_in_several_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(planning, "_free", lambda: 3000.0)
+    monkeypatch.setattr(planning, "WORTH_MEASURING", 0.0)
+    given = {"lrs": [0.01, 0.02, 0.05, 0.1, 0.2], "seeds": 2, "tuning_repeats": 2, "final_seeds": 2}
+    results = full(tmp_path, **given, runner="population")
+    assert len(results.plan["populations"]) > 1
+    loop = full(tmp_path, **given, store=tmp_path / "loop", runner="loop")
+    for one, other in zip(loop.records, results.records, strict=True):
+        assert one.description == other.description
+        assert other.curve["train_loss"] == pytest.approx(one.curve["train_loss"], rel=1e-4)
+
+
+def test_reruns_made_after_a_resume_are_those_of_what_was_chosen_before(tmp_path):
+    optimizers = ["torch.optim.Adam:betas=(0.8,0.9)|(0.9,0.99),lr=0.1|0.01", "torch.optim.SGD:lr=0.1|0.01"]
+
+    class Stops(Silent):
+        def end(self, record, steps_left):
+            if record["phase"] == "final":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        full(tmp_path, optimizers, lrs=None, final_seeds=6, progress=Stops())
+    results = full(tmp_path, optimizers, lrs=None, final_seeds=6)
+    assert [row.rerun for row in results.ranking] == [True, True]
+    assert len(results.verdicts) == 1
+
+
+def test_the_next_command_asks_seeds_that_chose_nothing(tmp_path):
+    given = {"lrs": [0.01, 0.1], "final_seeds": 2, "seeds": 2, "steps": 4, "extra_trials": 1, "progress": False}
+    results = fl.compare("cubic", ["sgd", "adam"], **given, seed=4, store=tmp_path / "s")
+    assert "--final-seeds 4 --seeds 2 --extra-trials 1 --seed 5" in results.next_command()
+
+
 def test_a_special_case_that_beats_the_general_one_says_that_it_is_under_tuned(tmp_path, capsys):
-    results = full(tmp_path, ["sgd:lr=0.3", "momentum:lr=1e-4", "adam:lr=0.1"], lrs=None, final_seeds=8)
+    results = full(tmp_path, ["sgd:lr=0.3", "momentum:lr=1e-4|2e-4", "adam:lr=0.1"], lrs=None, final_seeds=8)
     (judged,) = results.verdicts
     assert judged.under_tuned == (("sgd", "momentum"),)
     assert judged.to_json()["under_tuned"] == [{"special_case": "sgd", "general": "momentum"}]

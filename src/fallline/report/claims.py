@@ -52,14 +52,20 @@ def comparison_said(results: StudyResults) -> str:
         return ""
     verdict = results.verdicts[0].verdict
     unit, pairs = verdict.terms.unit, len(verdict.comparisons)
+    judged = {one.problem for one in results.verdicts if one.metric == "validation_loss" and results.searched}
+    same_rows = (
+        f" Without test data, verdicts on {listed(sorted(judged))} rest on the validation rows, by which the values "
+        "were chosen too: fresh seeds, but the same rows."
+    )
+    each = f" Each of the {len(results.verdicts)} verdicts has this chance by itself."
     many = f"; p-values are adjusted so that this holds for any false claim among all {pairs} pairs of a verdict"
     return (
         f"Optimizers are compared {unit} by {unit}, so that what a lucky {unit} gives to both cancels. Each pair has "
         f"an exact signed-rank test, in which the chance of a false claim is at most {100 * verdict.alpha:g} %"
-        f"{many if pairs > 1 else ''}. No claim is possible with fewer than {counted(verdict.seeds_needed, unit)}. The "
-        "typical difference is the Hodges-Lehmann estimate; its interval is for that pair alone, with the level "
-        "printed. That no difference is shown does not mean that there is none: what could have been seen is said "
-        "with it."
+        f"{many if pairs > 1 else ''}.{each if len(results.verdicts) > 1 else ''} No claim is possible with fewer than "
+        f"{counted(verdict.seeds_needed, unit)}. The typical difference is the Hodges-Lehmann estimate; its interval is "
+        "for that pair alone, with the level printed. That no difference is shown does not mean that there is none: "
+        f"what could have been seen is said with it.{same_rows if judged else ''}"
     )
 
 

@@ -48,17 +48,21 @@ def selection_note(rows: list[Row]) -> str:
     row = rows[0]
     chose = f"Values and order: least median {quantity_text(row.selected_on)}"
     if row.rerun and row.selection != row.winners:
+        many = len(row.repeats) > 1
         runs, reruns = counted(len(row.selection), "run"), counted(len(row.repeats[0]), "rerun")
         chose = (
             f"Values: least median {quantity_text(row.selected_on)} of {runs} each. All that is reported, and the "
             f"order: {reruns} of them on seeds that chose nothing"
-            + (f", {len(row.repeats)} times; of each repeat the median" if len(row.repeats) > 1 else "")
+            + (f", {len(row.repeats)} times, each after a search of its own; of each the median" if many else "")
         )
     elif row.rerun:
         chose = f"Order: least median {quantity_text(row.selected_on)}"
     if row.selected_on == "validation_loss":
         tested = any("test_loss" in row.intervals for row in rows)
-        return chose + ("; test data played no part." if tested else ". There are no test data.")
+        if tested:
+            return f"{chose}; test data played no part."
+        same = " Verdicts rest on the rows that chose the values." if row.rerun and row.selection != row.winners else ""
+        return f"{chose}. There are no test data.{same}"
     return (
         f"{chose}, because nothing was held out. "
         "This says how well the data were fitted, not how well new data would be predicted."

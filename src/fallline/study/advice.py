@@ -8,7 +8,7 @@ from typing import Any
 from fallline.protocol import TRIALS
 from fallline.study.defaults import DEFAULT_BATCH_SIZE
 from fallline.study.results import StudyResults
-from fallline.study.specification import OptimizerSpecification, ProblemSpecification
+from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification
 from fallline.study.target import Target
 from fallline.study.values import spelled
 
@@ -19,7 +19,7 @@ MORE = 2
 
 def next_command(results: StudyResults) -> str | None:
     """A command that looks closer at the best two optimizers: rates around the best found, and reruns for a verdict,
-    twice as many where there were some; all else as it was.
+    twice as many where there were some, on seeds that had no part in finding the two; all else as it was.
 
     None where nothing was found to look closer at, or where the study cannot be named on a command line.
     """
@@ -85,13 +85,16 @@ def _options(results: StudyResults) -> list[str]:
         "--search": None if spec.search == "grid" else spec.search,
         "--trials": None if spec.trials == TRIALS else spec.trials,
         "--tuning-repeats": None if spec.tuning_repeats == 1 else spec.tuning_repeats,
-        "--seed": spec.seed or None,
+        "--seeds": None if spec.seeds == Specification.model_fields["seeds"].default else spec.seeds,
+        "--extra-trials": spec.extra_trials or None,
+        "--seed": spec.seed + 1 if spec.protocol == "full" else spec.seed or None,
         # Rates are to be chosen: where nothing was held out before, the default is.
         "--validation": spec.validation or None,
         "--order": None if spec.order == "reshuffle" else spec.order,
         "--target": spec.problems[0].target
         if met and len(targets) == 1 and not _is_relative(spec.problems[0])
         else None,
+        "--diagnostics": None if spec.diagnostics == "none" else spec.diagnostics,
         "--penalise": None if spec.penalise == "weights" else spec.penalise,
         "--device": None if spec.device == "cpu" else spec.device,
         "--data-dir": results.environment.get("data_dir"),

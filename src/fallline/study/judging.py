@@ -113,20 +113,24 @@ def _one(
         return
     results = {name: row.results(by) for name, row in zip(names, rows, strict=True)}
     trials = {name: row.trials for name, row in zip(names, rows, strict=True)}
-    terms = Terms(by.replace("_", " "), not less_is_better(by), trials, spec.runs.repeats > 1).among(names)
+    searched = any(count > 1 for count in trials.values())
+    terms = Terms(by.replace("_", " "), not less_is_better(by), trials, searched and spec.runs.repeats > 1).among(names)
     found = verdict(results, terms)
     better = [(pair.first, pair.second) for pair in found.comparisons if pair.differs]
-    yield Judged(rows[0].problem, told, compared, by, found, results, tuple(under_tuned(_included(spec), better)))
+    yield Judged(
+        rows[0].problem, told, compared, by, found, results, tuple(under_tuned(_included(spec, trials), better))
+    )
 
 
-def _included(spec: Specification) -> dict[str, set[str]]:
-    """The optimizers of a study, by label, that others become at some of their values."""
+def _included(spec: Specification, trials: Mapping[str, int]) -> dict[str, set[str]]:
+    """The optimizers of a study, by label, that others which were searched become at some of their values."""
     return {
         general.label: {
             special.label
             for special in spec.optimizers
             if special.is_rule
             and special.kind in general.includes
+            and trials.get(general.label, 1) > 1
             and (special.wrappers, special.others) == (general.wrappers, general.others)
         }
         for general in spec.optimizers

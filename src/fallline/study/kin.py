@@ -4,6 +4,7 @@ every setting with the same seeds.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from torch import nn
 
@@ -24,9 +25,11 @@ class Kin:
 
 
 def kin_of(members: Sequence[Member], problems: Mapping[str, Prepared], seed: int) -> list[Kin]:
-    """The kin of a study. Members with a reason against it are set apart, each reason by itself."""
+    """The kin of a study, their settings one after another, each with all its seeds. Members with a reason against
+    training together are set apart, each reason by itself.
+    """
     seeds = _seeds(members)
-    found: dict[str, list[int]] = {}
+    found: dict[str, dict[str, list[int]]] = {}
     reasons: dict[str, str | None] = {}
     models: dict[str, nn.Module] = {}
     for place, member in enumerate(members):
@@ -38,9 +41,9 @@ def kin_of(members: Sequence[Member], problems: Mapping[str, Prepared], seed: in
         if program not in reasons:
             reasons[program] = cohorts.reason(member, models[shared])
         kin = canonical([shared, seeds[_setting(member)], reasons[program]])
-        found.setdefault(kin, []).append(place)
+        found.setdefault(kin, {}).setdefault(_setting(member), []).append(place)
         reasons[kin] = reasons[program]
-    return [Kin(tuple(places), reasons[key]) for key, places in found.items()]
+    return [Kin(tuple(chain(*settings.values())), reasons[key]) for key, settings in found.items()]
 
 
 def _seeds(members: Sequence[Member]) -> dict[str, list[int]]:

@@ -151,13 +151,15 @@ def _both(before: OptimizerSpecification, now: OptimizerSpecification, folder: P
     """An optimizer of two studies with the values of both, which may differ in one hyperparameter."""
     there, here = before.hyperparameters, now.hyperparameters
     other = [name for name in there if set(there[name]) != set(here.get(name, ()))]
-    same = before.model_copy(update={"hyperparameters": here}) == now
+    same = before.model_copy(update={"hyperparameters": here, "ranges": now.ranges}) == now
     if not same or there.keys() != here.keys() or len(other) > 1:
         raise InputError(
             f"{now.label} of {folder} is another than that of the studies before it, or tunes other hyperparameters: "
             "its settings would be told apart by nothing. Report them one by one."
         )
-    return before.model_copy(update={"hyperparameters": {name: _in_order([there[name], here[name]]) for name in there}})
+    both = {name: _in_order([there[name], here[name]]) for name in there}
+    ranges = before.ranges if before.ranges == now.ranges else {}
+    return before.model_copy(update={"hyperparameters": both, "ranges": ranges})
 
 
 def _values(name: str, studies: Sequence[StudyResults], records: Sequence[Record]) -> tuple[Any, ...]:

@@ -80,8 +80,10 @@ class Row:
 
     @property
     def best_record(self) -> Record:
-        """The winner's run with the least loss."""
-        return min(self.winners, key=lambda record: record.final(self.selected_on))
+        """The run with the least loss of those at the row's values, which repeated searches may not all have chosen."""
+        own = canonical(self.hyperparameters)
+        runs = [record for record in self.winners if canonical(record["hyperparameters"]) == own]
+        return min(runs or self.winners, key=lambda record: record.final(self.selected_on))
 
     @cached_property
     def time_to_target(self) -> Mapping[str, TimeToTarget]:
@@ -189,7 +191,8 @@ def _chosen(members: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     if not candidates:
         return reruns, reruns
     selection = best_setting(candidates)
-    winners = [record for record in reruns if record["hyperparameters"] == selection[0]["hyperparameters"]]
+    chosen = canonical(selection[0]["hyperparameters"])
+    winners = [record for record, values in zip(reruns, again, strict=True) if values == chosen]
     return selection, winners or selection
 
 

@@ -1,5 +1,6 @@
 """A record: one member as it ended, in plain values that can be stored and printed."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +43,13 @@ class Record:
     @classmethod
     def of(cls, trained: Trained) -> "Record":
         """The record of a training that has ended."""
-        return cls(describe(trained.member), trained.outcome, trained.curve, trained.seconds, trained.origin)
+        return cls(
+            json.loads(canonical(describe(trained.member))),
+            trained.outcome,
+            trained.curve,
+            trained.seconds,
+            trained.origin,
+        )
 
     def __getitem__(self, name: str) -> Any:
         return self.description[name]

@@ -158,12 +158,18 @@ def _begin(store: Store, study: Study, watcher: Watcher) -> Plan:
 
 def refuse_another(study: Study, specification: str, folder: Path, noun: str = "study") -> None:
     """Raise InputError where a folder's specification is not this study's."""
-    stored = Specification.model_validate_json(specification)
-    if stored != study.specification:
+    stored, given = _asked_for(Specification.model_validate_json(specification)), _asked_for(study.specification)
+    if stored != given:
         raise InputError(
-            f"{folder} holds another {noun} ({'; '.join(differences(stored, study.specification))}). Choose another "
+            f"{folder} holds another {noun} ({'; '.join(differences(stored, given))}). Choose another "
             f"store, or delete that folder, or continue it: fallline resume {folder}"
         )
+
+
+def _asked_for(spec: Specification) -> Specification:
+    """A specification without what follows from the code of its optimizers."""
+    optimizers = tuple(optimizer.model_copy(update={"includes": ()}) for optimizer in spec.optimizers)
+    return spec.model_copy(update={"optimizers": optimizers})
 
 
 def refuse_changes(
