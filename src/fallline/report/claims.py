@@ -63,8 +63,8 @@ def comparison_said(results: StudyResults) -> str:
         f"Optimizers are compared {unit} by {unit}, so that what a lucky {unit} gives to both cancels. Each pair has "
         f"an exact signed-rank test, in which the chance of a false claim is at most {100 * verdict.alpha:g} %"
         f"{many if pairs > 1 else ''}.{each if len(results.verdicts) > 1 else ''} No claim is possible with fewer than "
-        f"{counted(verdict.seeds_needed, unit)}. The typical difference is the Hodges-Lehmann estimate; its interval is "
-        "for that pair alone, with the level printed. That no difference is shown does not mean that there is none: "
+        f"{counted(verdict.seeds_needed, unit)}. The typical difference is the Hodges-Lehmann estimate; its interval "
+        "is for that pair alone, with the level printed. That no difference is shown does not mean that there is none: "
         f"what could have been seen is said with it.{same_rows if judged else ''}"
     )
 

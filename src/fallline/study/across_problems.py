@@ -90,11 +90,7 @@ class AcrossProblems:
 
 
 def across_problems(rows: Sequence[Row]) -> AcrossProblems | None:
-    """Compare the rows of several problems; None where there is one problem, or fewer than two took part in all, and
-    before all have been trained again: runs that chose the values flatter them.
-    """
-    if not all(row.rerun for row in rows):
-        return None
+    """Compare the rows of several problems; None where there is one problem, or fewer than two took part in all."""
     problems = tuple(dict.fromkeys(row.problem for row in rows))
     by_problem = {name: _entrants([row for row in rows if row.problem == name]) for name in problems}
     known = by_problem[problems[0]] if problems else {}
