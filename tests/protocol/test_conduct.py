@@ -89,3 +89,13 @@ def test_selection_counts_a_diverged_run_as_the_worst():
     assert selected([[1.0, math.nan, math.inf], [5.0, 6.0, math.inf], [4.0, 7.0, 6.0]]) == 2
     assert selected([[math.inf, math.inf, math.inf], [math.nan, math.nan, 1.0]]) == 1
     assert selected([[2.0, 1.0], [1.5, 1.5]]) == 0
+
+
+def test_conditions_that_are_compared_get_equal_trials():
+    fields = [[Contestant("sgd", [rates(0.01, 0.1, 1)])] for _ in range(2)]
+
+    def losses(training):
+        return bowl(0.1 if training.field else 1)(training)
+
+    stages, _ = follow(fields, Seeds(1, 1), losses, further=2)
+    assert [t.field for t in stages[1].trainings] == [0, 0, 1, 1]

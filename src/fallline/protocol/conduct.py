@@ -151,6 +151,13 @@ def _searched(
 
 
 def _with_an_edge(tunings: Sequence[_Tuning]) -> list[_Tuning]:
-    """The searches of all fields and repeats in which somebody did best at an edge."""
-    at_edge = {(tuning.field, tuning.repeat) for tuning in tunings if tuning.at_an_edge}
-    return [tuning for tuning in tunings if (tuning.field, tuning.repeat) in at_edge]
+    """The searches of all fields and repeats in which somebody did best at an edge; fields of one contestant each count
+    as one, since they are then what is compared.
+    """
+    alone = all(tuning.place == 0 for tuning in tunings)
+
+    def together(tuning: _Tuning) -> tuple[int | None, int]:
+        return None if alone else tuning.field, tuning.repeat
+
+    at_edge = {together(tuning) for tuning in tunings if tuning.at_an_edge}
+    return [tuning for tuning in tunings if together(tuning) in at_edge]
