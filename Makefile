@@ -18,7 +18,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 conformance: $(READY)
-	FALLLINE_CONFORMANCE=full $(BIN)/python -m pytest tests/conformance -n auto
+	FALLLINE_CONFORMANCE=full $(BIN)/python -m pytest tests/conformance tests/gallery -n auto --dist worksteal
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/epoch.py

@@ -22,7 +22,14 @@ needs_data = pytest.mark.skipif(
 )
 
 
+studies = pytest.mark.skipif(
+    os.environ.get("FALLLINE_CONFORMANCE") != "full", reason="whole studies, minutes of them: `make conformance`"
+)
+
+
 def marked(name: str) -> object:
+    if name.startswith("choosing"):
+        return pytest.param(name, marks=[studies, pytest.mark.timeout(900)])
     if name.startswith("mnist"):
         return pytest.param(name, marks=[needs_data, pytest.mark.timeout(900)])
     return pytest.param(name, marks=needs_data) if name.startswith("airfoil") else name
