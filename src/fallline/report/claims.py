@@ -53,10 +53,12 @@ def comparison_said(results: StudyResults) -> str:
     verdict = results.verdicts[0].verdict
     unit, pairs = verdict.terms.unit, len(verdict.comparisons)
     judged = {one.problem for one in results.verdicts if one.metric == "validation_loss" and results.searched}
-    same_rows = (
-        f" Without test data, verdicts on {listed(sorted(judged))} rest on the validation rows, by which the values "
-        "were chosen too: fresh seeds, but the same rows."
-    )
+    same_rows = ""
+    if judged:
+        same_rows = (
+            f" Without test data, verdicts on {listed(sorted(judged))} rest on the validation rows, by which the values "
+            "were chosen too: fresh seeds, but the same rows."
+        )
     each = f" Each of the {len(results.verdicts)} verdicts has this chance by itself."
     many = f"; p-values are adjusted so that this holds for any false claim among all {pairs} pairs of a verdict"
     return (
@@ -65,7 +67,7 @@ def comparison_said(results: StudyResults) -> str:
         f"{many if pairs > 1 else ''}.{each if len(results.verdicts) > 1 else ''} No claim is possible with fewer than "
         f"{counted(verdict.seeds_needed, unit)}. The typical difference is the Hodges-Lehmann estimate; its interval "
         "is for that pair alone, with the level printed. That no difference is shown does not mean that there is none: "
-        f"what could have been seen is said with it.{same_rows if judged else ''}"
+        f"what could have been seen is said with it.{same_rows}"
     )
 
 
