@@ -56,8 +56,8 @@ def comparison_said(results: StudyResults) -> str:
     same_rows = ""
     if judged:
         same_rows = (
-            f" Without test data, verdicts on {listed(sorted(judged))} rest on the validation rows, by which the values "
-            "were chosen too: fresh seeds, but the same rows."
+            f" Without test data, verdicts on {listed(sorted(judged))} rest on the validation rows, by which the "
+            "values were chosen too: fresh seeds, but the same rows."
         )
     each = f" Each of the {len(results.verdicts)} verdicts has this chance by itself."
     many = f"; p-values are adjusted so that this holds for any false claim among all {pairs} pairs of a verdict"
