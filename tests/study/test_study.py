@@ -297,10 +297,10 @@ def test_the_next_command_can_be_parsed_and_looks_closer(tmp_path):
     )
     command = advice.next_command(results)
     assert command.startswith("fallline compare cubic -o ")
-    assert "seeds" not in command
+    assert "--seeds" not in command, "a sweep's seeds are repeats, the command's would be those of its search"
     given = {"epochs": 1, "seeds": 1, "final_seeds": 2, "trials": 2, "threads": 1, "progress": False}
     full = fl.compare("cubic", ["sgd", "adam"], **given, store=tmp_path / "full")
-    assert "--final-seeds 4 --trials 2" in advice.next_command(full)
+    assert "--final-seeds 4 --trials 2 --seeds 1 --seed 1" in advice.next_command(full)
     assert advice.next_command(compare(tmp_path)) is None
 
 

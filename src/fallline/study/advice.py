@@ -77,6 +77,8 @@ def _options(results: StudyResults) -> list[str]:
     spec = results.specification
     targets = {p.target for p in spec.problems}
     met = all(row.steps_to_target is not None for row in results.ranking)
+    # A sweep's seeds were its repeats; those of the command's search are another thing.
+    searched = spec.protocol == "full" and spec.seeds != Specification.model_fields["seeds"].default
     given = {
         "--epochs": spec.epochs,
         "--steps": spec.steps,
@@ -85,7 +87,7 @@ def _options(results: StudyResults) -> list[str]:
         "--search": None if spec.search == "grid" else spec.search,
         "--trials": None if spec.trials == TRIALS else spec.trials,
         "--tuning-repeats": None if spec.tuning_repeats == 1 else spec.tuning_repeats,
-        "--seeds": None if spec.seeds == Specification.model_fields["seeds"].default else spec.seeds,
+        "--seeds": spec.seeds if searched else None,
         "--extra-trials": spec.extra_trials or None,
         "--seed": spec.seed + 1 if spec.protocol == "full" else spec.seed or None,
         # Rates are to be chosen: where nothing was held out before, the default is.
