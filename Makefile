@@ -8,8 +8,9 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/fallline compare digits
 
+# A worker for each core, with one thread each: more would only wait for one another.
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff format --check src tests benchmarks scripts examples
@@ -18,7 +19,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 conformance: $(READY)
-	FALLLINE_CONFORMANCE=full $(BIN)/python -m pytest tests/conformance tests/gallery -n auto --dist worksteal
+	FALLLINE_CONFORMANCE=full OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/conformance tests/gallery -n auto --dist worksteal
 
 benchmarks: $(READY)
 	$(BIN)/python benchmarks/epoch.py

@@ -148,7 +148,7 @@ def row(*cells: str) -> str:
 
 def draw() -> None:
     """A picture of every rule: its path on a surface, or a loss where it must see a matrix."""
-    from fallline.study.contenders import BUILT_IN
+    from fallline.study.algorithms import BUILT_IN
 
     torch.set_num_threads(1)
     PICTURES.mkdir(parents=True, exist_ok=True)

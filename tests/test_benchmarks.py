@@ -1,19 +1,14 @@
 """The tables of docs/benchmarks.md say what was measured, and every difference has a reason."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.scripts import ROOT, loaded
 
 
 def built():
-    spec = importlib.util.spec_from_file_location("build_benchmarks", ROOT / "scripts" / "build_benchmarks.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("scripts/build_benchmarks.py")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from fallline.study.file import read_study_file
 from tests.commands import shortened
+from tests.terminal import fallline
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").glob("*.md") if ".zh." not in page.name)]
@@ -50,7 +51,7 @@ def test_the_commands_of_a_page_run(page, commands, tmp_path):
             words = shortened(words, ["--final-seeds", "1"])
         if words[1] == "compare" and not any("lr=" in word for word in words):
             words = shortened(words, ["--lr", "0.01"])
-        run = subprocess.run([sys.executable, "-m", *words], cwd=tmp_path, capture_output=True, text=True)
+        run = fallline(*words[1:], cwd=tmp_path)
         assert run.returncode == 0, (command, run.stderr)
 
 
@@ -58,9 +59,7 @@ def test_the_normalised_rule_passes_its_check(tmp_path):
     for _, label, code in BLOCK.findall((ROOT / "docs" / "own-rule.md").read_text()):
         if label.strip().startswith("file="):
             (tmp_path / label.strip().removeprefix("file=")).write_text(code)
-    normalised = subprocess.run(
-        [sys.executable, "-m", "fallline", "check", "normalised.py:Normalised"], cwd=tmp_path, capture_output=True
-    )
+    normalised = fallline("check", "normalised.py:Normalised", cwd=tmp_path)
     assert normalised.returncode == 0, normalised.stdout
 
 

@@ -4,14 +4,13 @@ import ast
 import json
 import runpy
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import fallline as fl
 from tests.commands import shortened
+from tests.terminal import fallline
 
 FOLDER = Path(__file__).parents[1] / "examples"
 LEARNED = {
@@ -33,7 +32,7 @@ def test_the_last_command_of_an_example_runs_from_any_folder(name, tmp_path):
     command = [line.strip() for line in described.splitlines() if line.strip().startswith("fallline compare ")][-1]
     _, *words = shlex.split(command.replace(f"examples/{name}", str(FOLDER / name)))
     words = [*shortened(words, ["--epochs", "2", "--seeds", "1", "--final-seeds", "1", "--threads", "1"]), "--json"]
-    run = subprocess.run([sys.executable, "-m", "fallline", *words], cwd=tmp_path, capture_output=True, text=True)
+    run = fallline(*words, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert "Warning" not in run.stderr
     document = json.loads(run.stdout)

@@ -1,29 +1,17 @@
 """docs/optimizers.md is what its script makes of the code."""
 
-import importlib.util
 import re
-from pathlib import Path
-from types import ModuleType
 
 from fallline.study.abilities import WRAPPERS
-from fallline.study.contenders import BUILT_IN
+from fallline.study.algorithms import BUILT_IN
+from tests.scripts import ROOT, loaded
 
-ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "optimizers.md"
-
-
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_optimizers", ROOT / "scripts" / "build_optimizers.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
 
 
 def test_the_page_is_what_the_script_makes():
     text = PAGE.read_text(encoding="utf-8")
-    assert script().filled(text) == text, "run: python scripts/build_optimizers.py"
+    assert loaded("scripts/build_optimizers.py").filled(text) == text, "run: python scripts/build_optimizers.py"
 
 
 def test_every_rule_and_wrapper_has_a_section_and_every_rule_a_picture():

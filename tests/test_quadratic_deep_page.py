@@ -1,20 +1,15 @@
 """The page on quadratic-deep says what was measured."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.scripts import loaded
 
 
 @pytest.fixture
 def benchmark():
-    spec = importlib.util.spec_from_file_location("quadratic_deep", ROOT / "benchmarks" / "quadratic_deep.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("benchmarks/quadratic_deep.py")
 
 
 @pytest.fixture

@@ -8,19 +8,9 @@ import pytest
 from fallline.cli.app import app
 from fallline.cli.guard import guarded
 from fallline.errors import InputError, MachineError
+from tests.terminal import ENVIRONMENT, fallline, in_own_process
 
-ENVIRONMENT = {**os.environ, "COLUMNS": "200"}
 SMALL = ["--protocol", "sweep", "--epochs", "1", "--seeds", "1", "--threads", "1", "--quiet"]
-
-
-def fallline(*words, cwd=None, environment=None):
-    return subprocess.run(
-        [sys.executable, "-m", "fallline", *map(str, words)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=environment or ENVIRONMENT,
-    )
 
 
 @pytest.mark.parametrize("words", [["--help"], ["compare", "--help"], ["--version"]])
@@ -45,7 +35,7 @@ def test_the_package_root_is_lazy():
 
 
 def test_compare_prints_the_table_the_line_to_paste_and_where_the_report_lies(tmp_path):
-    run = fallline("compare", "digits", "-o", "sgd:lr=0.1|0.5", "-o", "adam:lr=0.01", *SMALL, cwd=tmp_path)
+    run = in_own_process("compare", "digits", "-o", "sgd:lr=0.1|0.5", "-o", "adam:lr=0.01", *SMALL, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert "adam" in run.stdout
     assert "torch.optim." in run.stdout
@@ -54,7 +44,7 @@ def test_compare_prints_the_table_the_line_to_paste_and_where_the_report_lies(tm
     lines = run.stdout.strip().splitlines()
     assert "report.html" in lines[-3]
     assert lines[-1].startswith("Next:")
-    again = fallline("report", folder)
+    again = in_own_process("report", folder)
     assert again.returncode == 0
     assert "torch.optim." in again.stdout
 
@@ -117,8 +107,8 @@ def test_a_rule_of_ones_own(tmp_path):
     assert fallline("trace", "beale", "-o", "my_rule.py:Mine", "--json", cwd=tmp_path).returncode == 0
     proved = fallline("check", "my_rule.py:Mine", "--against", "torch.optim.Adagrad", cwd=tmp_path)
     assert proved.returncode == 0, proved.stdout
-    (tmp_path / "my_rule.py").write_text(RULE.replace("g * g", "2 * g * g"))
-    wrong = fallline("check", "my_rule.py:Mine", "--against", "torch.optim.Adagrad", cwd=tmp_path)
+    (tmp_path / "wrong_rule.py").write_text(RULE.replace("g * g", "2 * g * g"))
+    wrong = fallline("check", "wrong_rule.py:Mine", "--against", "torch.optim.Adagrad", cwd=tmp_path)
     assert wrong.returncode == 1
     assert "first differs at step 1, parameter 0" in wrong.stdout
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.cli.test_cli import fallline
+from tests.terminal import fallline
 
 FILES = ("members.csv", "curves.csv", "study.toml")
 GOOD = """

@@ -2,18 +2,16 @@ import json
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from fallline.cli.app import app
 from fallline.problems import load
 from fallline.training.checkpoint import read_checkpoint
-from tests.cli.test_cli import fallline
+from tests.terminal import fallline, in_own_process
 
 SMALL = ["--epochs", "2", "--threads", "1"]
 
 
 def test_train_prints_the_table_the_confusion_and_how_to_load_the_weights(tmp_path):
-    run = fallline("train", "digits", "-o", "adam:lr=0.01", *SMALL, cwd=tmp_path)
+    run = in_own_process("train", "digits", "-o", "adam:lr=0.01", *SMALL, cwd=tmp_path)
     assert run.returncode == 0, run.stderr
     assert run.stderr.startswith("Training 36 steps.")
     folder = tmp_path / "runs" / "digits-fit-0001"
@@ -53,7 +51,7 @@ def test_train_json_is_one_document_and_the_same_command_or_resume_reports_it_ag
     )
     assert document["folder"] == str(tmp_path / "f")
     assert json.loads(fallline(*words).stdout) == document
-    assert json.loads(CliRunner().invoke(app, ["resume", str(tmp_path / "f"), "--json", "--quiet"]).stdout) == document
+    assert json.loads(fallline("resume", tmp_path / "f", "--json", "--quiet").stdout) == document
     model = load("digits").make_model({"dropout": 0.2})
     model.load_state_dict(read_checkpoint(tmp_path / "f" / "weights.safetensors"))
     images, labels = load("digits").test
@@ -67,7 +65,7 @@ def test_divergence_is_said_and_no_error(tmp_path):
     assert run.returncode == 0
     assert "diverged at step" in run.stdout
     assert run.stdout.splitlines()[-1].endswith('best.safetensors"))')
-    document = json.loads(CliRunner().invoke(app, ["resume", str(tmp_path / "f"), "--json"]).stdout)
+    document = json.loads(fallline("resume", tmp_path / "f", "--json").stdout)
     assert document["outcome"] == "diverged"
     assert document["final"]["test_loss"] is document["confusion"] is None
 
@@ -89,15 +87,14 @@ def test_divergence_is_said_and_no_error(tmp_path):
         (["digits", "--with", "label_smoothing=-1"], "a number from 0 to 1"),
     ],
 )
-def test_mistakes_end_with_two_before_anything_is_made(words, message, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run = CliRunner().invoke(app, ["train", *words, *SMALL])
-    assert run.exit_code == 2
+def test_mistakes_end_with_two_before_anything_is_made(words, message, tmp_path):
+    run = fallline("train", *words, *SMALL, cwd=tmp_path)
+    assert run.returncode == 2
     assert message in run.stderr
     assert not list(tmp_path.iterdir())
 
 
 def test_resume_of_what_is_neither_is_refused(tmp_path):
-    run = CliRunner().invoke(app, ["resume", str(tmp_path)])
-    assert run.exit_code == 2
+    run = fallline("resume", tmp_path)
+    assert run.returncode == 2
     assert "no study" in run.stderr

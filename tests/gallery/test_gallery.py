@@ -25,14 +25,16 @@ needs_data = pytest.mark.skipif(
 studies = pytest.mark.skipif(
     os.environ.get("FALLLINE_CONFORMANCE") != "full", reason="whole studies, minutes of them: `make conformance`"
 )
+LONG = {"mnist-optimizers", "mnist-rate-1"}
 
 
 def marked(name: str) -> object:
-    if name.startswith("choosing"):
-        return pytest.param(name, marks=[studies, pytest.mark.timeout(900)])
-    if name.startswith("mnist"):
-        return pytest.param(name, marks=[needs_data, pytest.mark.timeout(900)])
-    return pytest.param(name, marks=needs_data) if name.startswith("airfoil") else name
+    marks = [pytest.mark.timeout(900)]
+    if name.startswith("choosing") or name in LONG:
+        marks.append(studies)
+    if name.startswith(("mnist", "airfoil")):
+        marks.append(needs_data)
+    return pytest.param(name, marks=marks)
 
 
 @pytest.mark.parametrize("name", [marked(name) for name in ENTRIES])

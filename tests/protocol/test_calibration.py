@@ -1,25 +1,14 @@
 """The whole protocol on made-up losses; benchmarks/calibration.py does it with 2,000 studies of each kind."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
 from fallline.protocol import Seeds
-
-ROOT = Path(__file__).parents[2]
+from tests.scripts import loaded
 
 
 @pytest.fixture(scope="module")
 def calibration():
-    spec = importlib.util.spec_from_file_location("calibration", ROOT / "benchmarks" / "calibration.py")
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up.
-    sys.modules["calibration"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["calibration"]
+    return loaded("benchmarks/calibration.py")
 
 
 def test_copies_are_seldom_called_different_where_the_search_is_repeated(calibration):

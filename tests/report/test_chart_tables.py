@@ -116,6 +116,18 @@ def test_the_share_that_reached_the_target_rises_to_those_counted(studies):
     assert cells(table.entries[0])["reached it"] == f"{panel.rows[0].steps_to_target.reached} of 3"
 
 
+def test_seconds_are_told_of_those_that_have_them(studies):
+    optimizers = ["adam:lr=0.01", "sgd:lr=1e9"]
+    results = studies.run("timed", "cubic", optimizers, epochs=1, seeds=1, target="train_loss<=1", speed=True)
+    (panel,) = panels(results)
+    found = {unit["name"]: [row["optimizer"] for row in unit["rows"]] for unit in arrival_curves(panel)["units"]}
+    assert found["steps"] == ["adam", "sgd"]
+    assert found["seconds"] == ["adam"]
+    (table,) = tables(results)["arrivals"]
+    adam, diverged = map(cells, table.entries)
+    assert (adam["seconds: median (a hit costs)"] == "-", diverged["seconds: median (a hit costs)"]) == (False, "-")
+
+
 def test_problems_are_compared_by_ranks_and_factors(studies):
     results = studies.two_problems
     found = overall(results)

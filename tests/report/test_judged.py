@@ -117,6 +117,15 @@ def test_diverged_runs_are_open_ends():
     assert pair["high"] == "inf"
 
 
+def test_a_diverged_accuracy_is_behind():
+    (drawn,) = verdict_pairs(
+        study({"a": [0.5] * 6, "b": [math.nan, 0.4, 0.4, 0.4, 0.4, 0.4]}, "test_accuracy", higher=True), looks("ab")
+    )
+    (pair,) = drawn["pairs"]
+    assert pair["leads"][0] == "inf"
+    assert pair["leads"][1:] == pytest.approx([0.1] * 5)
+
+
 def test_conditions_have_looks_of_their_own_and_repeats_are_numbered_from_one():
     runs = Seeds(3, 2, 7)
     found = {"l2=0": ADAM, "l2=0.1": MOMENTUM}

@@ -3,7 +3,7 @@ import torch
 
 from fallline import rules
 from fallline.optim import Optimizer
-from fallline.study.contenders import BUILT_IN
+from fallline.study.algorithms import BUILT_IN
 
 AT = {("momentum", "SGD"): {"momentum": 0.0}, ("adamw", "Adam"): {"weight_decay": 0.0}}
 """The values at which a rule becomes the one that it includes."""

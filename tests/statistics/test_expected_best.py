@@ -28,6 +28,16 @@ def test_the_expectation_is_infinite_while_all_trials_may_diverge():
     assert expected_best([math.nan, 0.5], higher_is_better=True).results == (-math.inf, 0.5)
 
 
+def test_quartiles_are_those_of_all_choices_of_so_many_trials():
+    trials = [0.7, 0.2, math.inf, 0.5, 0.9, 1.3, 0.4, 2.0, math.inf, 0.6, 0.8]
+    for k, (low, high) in enumerate(expected_best(trials).quartiles, start=1):
+        best = sorted(min(chosen) for chosen in combinations(trials, k))
+        shares = np.arange(1, len(best) + 1) / len(best)
+        assert low == best[int(np.argmax(shares >= 0.25 - 1e-9))]
+        assert high == best[int(np.argmax(shares >= 0.75 - 1e-9))]
+    assert expected_best([0.5, 0.9, 0.7], higher_is_better=True).quartiles[1] == (0.9, 0.7)
+
+
 def test_where_all_diverge_nothing_is_found():
     found = expected_best([math.inf, math.nan])
     assert found.results == (math.inf, math.inf)

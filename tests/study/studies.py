@@ -27,6 +27,10 @@ def compare(tmp_path, problem=None, optimizers=("sgd", "adam"), **changes):
     return fl.compare(problem or line(), optimizers, **{**given, **changes})
 
 
+def full(tmp_path, optimizers=("sgd", "adam"), problem=None, **changes):
+    return compare(tmp_path, problem, optimizers, **{"protocol": "full", "final_seeds": 3, **changes})
+
+
 def curves(results):
     return {record.key: record.curve.columns for record in results.records}
 

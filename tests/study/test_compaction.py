@@ -12,10 +12,7 @@ from tests.study.studies import compare, curves, line, same
 RATES = [0.01, 0.05, 1e30, 1e31, 1e32]
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """Plans of these tests are remembered by nobody else."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@ import torch
 
 from fallline.errors import InputError
 from fallline.rules import SGD, Adam, AdamW, Momentum, Muon
-from fallline.study.contenders import contender, distinguished, single_rule
+from fallline.study.contenders import distinguished
+from fallline.study.parsing import contender, single_rule
 from fallline.study.values import TRIALS, log, parse_rates
 from fallline.wrappers import L2, Clip, Route
 
@@ -144,6 +145,13 @@ def test_a_rule_that_takes_no_vectors_gets_adamw_beside_it() -> None:
     assert made.grid == {"lr": (0.5,), "others.lr": (0.01, 0.1)}
     assert contender(Clip(Route(Muon(), others=SGD()), norm=1.0)).label == "Clip+muon+sgd"
     assert contender("soap").label == "soap"
+
+
+def test_what_a_torch_optimizer_takes_is_legal_whatever_the_axes_it_asks_for() -> None:
+    made = contender("torch.optim.Muon:lr=1e-3..1")
+    assert made.legal({"lr": 0.1})
+    assert not made.legal({"lr": -0.1})
+    assert not contender("torch.optim.Adam:betas=(0.9,0.99)").legal({"lr": 0.1, "betas": (0.9, 1.5)})
 
 
 def test_a_single_rule_has_no_other_beside_it() -> None:

@@ -13,12 +13,7 @@ from fallline.study import one_by_one, planning
 from fallline.study.plan import Plan, PlannedPopulation, chunks
 from tests.study.studies import compare, curves, line, same
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """Plans of these tests are remembered by nobody else."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "fallline" / "plans"
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 class Noisy(nn.Linear):

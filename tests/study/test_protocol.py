@@ -1,9 +1,5 @@
 """The full protocol in a study: who is trained when, on which seeds, and what is reported of it."""
 
-import signal
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import nn
@@ -14,17 +10,9 @@ from fallline.statistics import Terms, verdict
 from fallline.study import Silent, planning, read_results
 from fallline.study.judging import SWEEP
 from fallline.study.specification import Specification
-from fallline.study.weights import load_weights
-from tests.study.studies import compare, curves, line, same
+from tests.study.studies import compare, curves, full, line, same
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-def full(tmp_path, optimizers=("sgd", "adam"), problem=None, **changes):
-    return compare(tmp_path, problem, optimizers, **{"protocol": "full", "final_seeds": 3, **changes})
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def facts(records):
@@ -205,40 +193,6 @@ def test_the_search_digest_is_that_of_the_spaces(tmp_path):
     assert len({*same_space, *others}) == 4
 
 
-class Stop(Exception):
-    pass
-
-
-class StopsAfter(Silent):
-    def __init__(self, count):
-        self.count = count
-
-    def end(self, record, steps_left):
-        self.count -= 1
-        if not self.count:
-            raise Stop
-
-
-@pytest.mark.parametrize("runner", ["loop", "population"])
-@pytest.mark.parametrize("ended", [3, 18, 20, 24, 25, 30])
-def test_a_study_stopped_anywhere_goes_on_bit_for_bit(tmp_path, runner, ended):
-    # 18 members of the search, 6 further trials, 6 reruns.
-    given = {"seeds": 3, "lrs": [0.001, 0.01, 0.1], "extra_trials": 1, "final_seeds": 3, "runner": runner}
-    whole = full(tmp_path, store=tmp_path / "whole", **given)
-    with pytest.raises(Stop) as stopped:
-        full(tmp_path, progress=StopsAfter(ended), **given)
-    assert f" of {24 if ended <= 18 else 30} members have ended" in stopped.value.__notes__[0]
-    again = full(tmp_path, **given)
-    assert [r.key for r in again.records] == [r.key for r in whole.records]
-    assert same(curves(again), curves(whole))
-    assert not (tmp_path / "s" / "checkpoints").exists()
-    for record in whole.reruns:
-        one, other = (load_weights(results.folder, record.key) for results in (whole, again))
-        assert all(torch.equal(one[name], other[name]) for name in one)
-    assert again.plan["later"] == whole.plan["later"]
-    assert len(again.plan["later"]) == 2
-
-
 def test_reruns_of_six_optimizers_are_one_population(tmp_path):
     problem = line(model=lambda: nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 1)))
     optimizers = ["sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam"]
@@ -281,21 +235,6 @@ def test_a_repeated_grid_trains_as_populations_in_several_chunks(tmp_path, monke
         assert other.curve["train_loss"] == pytest.approx(one.curve["train_loss"], rel=1e-4)
 
 
-def test_reruns_made_after_a_resume_are_those_of_what_was_chosen_before(tmp_path):
-    optimizers = ["torch.optim.Adam:betas=(0.8,0.9)|(0.9,0.99),lr=0.1|0.01", "torch.optim.SGD:lr=0.1|0.01"]
-
-    class Stops(Silent):
-        def end(self, record, steps_left):
-            if record["phase"] == "final":
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        full(tmp_path, optimizers, lrs=None, final_seeds=6, progress=Stops())
-    results = full(tmp_path, optimizers, lrs=None, final_seeds=6)
-    assert [row.rerun for row in results.ranking] == [True, True]
-    assert len(results.verdicts) == 1
-
-
 def test_the_next_command_asks_seeds_that_chose_nothing(tmp_path):
     given = {"lrs": [0.01, 0.1], "final_seeds": 2, "seeds": 2, "steps": 4, "extra_trials": 1, "progress": False}
     results = fl.compare("cubic", ["sgd", "adam"], **given, seed=4, store=tmp_path / "s")
@@ -310,44 +249,6 @@ def test_a_special_case_that_beats_the_general_one_says_that_it_is_under_tuned(t
     results.table()
     out = " ".join(capsys.readouterr().out.split())
     assert "momentum becomes sgd at some of its values, and sgd did better: momentum is under-tuned here." in out
-
-
-KILLED = """
-import os, signal, sys, fallline as fl
-from fallline.study.store import Store
-script, store, moment = sys.argv[1:]
-keep = Store.keep_plan
-def killed(self, plan):
-    if moment == "after":
-        keep(self, plan)
-    os.kill(os.getpid(), signal.SIGKILL)
-Store.keep_plan = killed
-fl.compare(f"{script}:problem", ["sgd", "adam"], lrs=[0.01, 0.1], epochs=2, seeds=2, final_seeds=2, threads=1,
-           progress=False, store=store)
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGKILL")
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_study_killed_between_stages_goes_on_bit_for_bit(tmp_path, moment):
-    script = tmp_path / "mine.py"
-    script.write_text(
-        "import torch, fallline as fl\n"
-        "x = torch.linspace(-1, 1, 40)[:, None]\n"
-        "problem = fl.Problem(model=lambda: torch.nn.Linear(1, 1), loss=torch.nn.MSELoss(), train=(x, x))\n"
-    )
-    killed = subprocess.run([sys.executable, "-c", KILLED, script, tmp_path / "cut", moment])
-    assert killed.returncode == -signal.SIGKILL
-    before = read_results(tmp_path / "cut")
-    assert (len(before.records), before.planned, before.verdicts) == (8, 12, ())
-    assert all(not row.rerun and row.winners == row.selection for row in before.ranking)
-    assert len(before.plan["later"]) == (moment == "after")
-    given = {"lrs": [0.01, 0.1], "epochs": 2, "seeds": 2, "final_seeds": 2, "threads": 1, "progress": False}
-    whole = fl.compare(f"{script}:problem", ["sgd", "adam"], **given, store=tmp_path / "whole")
-    resumed = fl.resume(tmp_path / "cut", progress=False)
-    assert same(curves(resumed), curves(whole))
-    assert resumed.verdicts == whole.verdicts
-    assert resumed.plan == whole.plan
 
 
 def test_merged_studies_are_judged_as_one(tmp_path):

@@ -27,28 +27,11 @@ def normalised():
 )
 def test_what_cannot_be_measured_is_said_before_any_training(make, count, message, tmp_path):
     problem = fl.Problem(model=make, loss=mse_loss, train=rows(count), validation=0.0, name="few")
+    given = {"protocol": "sweep", "lrs": [0.1], "epochs": 1, "store": tmp_path / "s", "progress": False}
     with pytest.raises(InputError, match=message):
-        fl.compare(
-            problem,
-            "sgd",
-            protocol="sweep",
-            lrs=[0.1],
-            epochs=1,
-            diagnostics="all",
-            store=tmp_path / "s",
-            progress=False,
-        )
+        fl.compare(problem, "sgd", diagnostics="all", **given)
     assert not (tmp_path / "s").exists()
-    fl.compare(
-        problem,
-        "sgd",
-        protocol="sweep",
-        lrs=[0.1],
-        epochs=1,
-        diagnostics="layers",
-        store=tmp_path / "s",
-        progress=False,
-    )
+    fl.compare(problem, "sgd", diagnostics="layers", **given)
 
 
 def test_the_rehearsal_leaves_no_trace_in_the_curves(tmp_path):

@@ -114,8 +114,24 @@ def test_the_members_weights_are_not_touched_and_global_generators_put_back(tmp_
 def test_a_round_holds_the_whole_rhythm_of_a_rule(tmp_path, monkeypatch):
     monkeypatch.setattr(speed_runs, "SECONDS", 0.0)
     slow = fl.wrappers.Lookahead(fl.rules.SGD(lr=0.1), k=6)
-    results = compare(tmp_path, optimizers=["sgd", slow], speed=True)
+    results = compare(tmp_path, optimizers=["sgd", slow], steps=9, epochs=None, speed=True)
     assert {row.optimizer: row.speed.steps for row in results.ranking} == {"sgd": 1, "Lookahead+sgd": 6}
+
+
+def test_a_round_is_no_longer_than_a_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(speed_runs, "SECONDS", 1e9)
+    slow = fl.wrappers.Lookahead(fl.rules.SGD(lr=0.1), k=10_000)
+    results = compare(tmp_path, optimizers=["sgd", slow], steps=9, epochs=None, speed=True)
+    assert {row.speed.steps for row in results.ranking} == {9}
+
+
+def test_few_models_are_in_memory_at_once(tmp_path, monkeypatch):
+    counts, begun = [], speed_runs._rounds
+    monkeypatch.setattr(speed_runs, "TOGETHER", 2)
+    monkeypatch.setattr(speed_runs, "_rounds", lambda timed, *rest: (counts.append(len(timed)), begun(timed, *rest)))
+    results = compare(tmp_path, optimizers=["sgd", "adam", "adagrad"], speed=True)
+    assert counts == [2, 1]
+    assert all(row.speed is not None for row in results.ranking)
 
 
 @dataclass(frozen=True)

@@ -312,6 +312,7 @@ def test_the_next_command_can_be_parsed_and_looks_closer(tmp_path):
         ({"seeds": 0}, "seeds"),
         ({"batch_sizes": [0]}, "batch_sizes"),
         ({"batch_sizes": []}, "batch_sizes"),
+        ({"batch_sizes": [None]}, "batch_sizes must be a whole number"),
         ({"batch_sizes": [33]}, "batch size 33 is larger than the 32 training rows"),
         ({"validation": 2.0}, "validation"),
         ({"order": "random"}, "order"),

@@ -17,7 +17,7 @@ def check(
     """Prove a rule: the four laws, every executor against the reference, a torch optimizer. Exits with 1 if not."""
     from fallline.cli.printing import print_json
     from fallline.proof.check import check as prove
-    from fallline.study.contenders import resolve
+    from fallline.study.algorithms import resolve
 
     report = prove(resolve(rule), None if against is None else resolve(against))
     if json:

@@ -24,7 +24,7 @@ def trace(
     """Follow a rule on a surface of two variables: a contour picture with the path, or the points as JSON."""
     from fallline.cli.printing import print_json
     from fallline.problems import surface as surface_of
-    from fallline.study.contenders import single_rule
+    from fallline.study.parsing import single_rule
     from fallline.training import trace as path_of
 
     where = surface_of(surface)

@@ -8,6 +8,7 @@ from fallline.report.colors import Look
 from fallline.report.panels import Panel
 from fallline.report.words import number
 from fallline.statistics import TimeToTarget
+from fallline.study import Row
 from fallline.study.reached import Reached
 
 UNITS = {"steps": "steps", "samples": "samples", "evaluations": "gradient evaluations", "seconds": "seconds"}
@@ -19,9 +20,8 @@ def target_words(panel: Panel) -> str | None:
 
 
 def arrival_units(panel: Panel) -> list[str]:
-    """The units in which times are known, as far as they are for every optimizer that has any."""
-    timed = [row for row in panel.rows if row.time_to_target]
-    return [unit for unit in UNITS if timed and all(unit in row.time_to_target for row in timed)]
+    """The units in which times are known, of one optimizer or more: what diverged has no speed, and so no seconds."""
+    return [unit for unit in UNITS if any(unit in row.time_to_target for row in panel.rows)]
 
 
 def arrival_curves(panel: Panel) -> dict[str, Any] | None:
@@ -44,7 +44,7 @@ def arrival_curves(panel: Panel) -> dict[str, Any] | None:
                         "text": _told(row.time_to_target[unit]),
                     }
                     for row in panel.rows
-                    if row.time_to_target
+                    if unit in row.time_to_target
                 ],
             }
             for unit in arrival_units(panel)
@@ -60,12 +60,8 @@ def arrival_entries(panel: Panel, styles: dict[str, Look]) -> list[Entry]:
             row.optimizer,
             styles[row.optimizer].color,
             (
-                Cell("reached it", *_rate(row.time_to_target[units[0]])),
-                *(
-                    Cell(f"{UNITS[unit]}: median (a hit costs)", _time(found.median), f"({_time(found.cost)})")
-                    for unit in units
-                    for found in [row.time_to_target[unit]]
-                ),
+                Cell("reached it", *_rate(row.time_to_target["steps"])),
+                *(Cell(f"{UNITS[unit]}: median (a hit costs)", *_times(row, unit)) for unit in units),
             ),
         )
         for row in panel.rows
@@ -86,6 +82,13 @@ def _told(found: TimeToTarget) -> str:
 def _rate(found: TimeToTarget) -> tuple[str, str]:
     hits = found.hits
     return f"{hits.count} of {hits.of}", f"[{100 * hits.low:.0f} %, {100 * hits.high:.0f} %]"
+
+
+def _times(row: Row, unit: str) -> tuple[str, str]:
+    if unit not in row.time_to_target:
+        return "-", ""
+    found = row.time_to_target[unit]
+    return _time(found.median), f"({_time(found.cost)})"
 
 
 def _time(value: float) -> str:

@@ -28,8 +28,8 @@ def budget_lines(results: StudyResults, panel: Panel) -> list[dict[str, Any]]:
             "optimizer": row.optimizer,
             "expected": curve.expected.results,
             "lost": curve.expected.all_diverged,
-            "low": [low for low, _ in curve.quartiles],
-            "high": [high for _, high in curve.quartiles],
+            "low": [low for low, _ in curve.expected.quartiles],
+            "high": [high for _, high in curve.expected.quartiles],
         }
         for row, curve in searched(results, panel)
     ]
@@ -52,9 +52,9 @@ def budget_entries(results: StudyResults, panel: Panel, styles: dict[str, Look])
 
 
 def _best(curve: SearchCurve, k: int, places: int | None) -> tuple[str, str]:
-    if k > len(curve.quartiles):
+    if k > len(curve.expected.quartiles):
         return "-", ""
     expected, lost = curve.expected.results[k - 1], curve.expected.all_diverged[k - 1]
-    low, high = curve.quartiles[k - 1]
+    low, high = curve.expected.quartiles[k - 1]
     band = f"[{number(low, places)}, {number(high, places)}]" if low < high else ""
     return (number(expected, places), band) if math.isfinite(expected) else (f"{100 * lost:.2g} % all diverge", band)

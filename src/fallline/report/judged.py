@@ -11,6 +11,7 @@ from fallline.report.verdicts import inclusion_notes, verdict_words
 from fallline.report.words import number, quantity_text, setting_parts
 from fallline.statistics import Comparison, differences
 from fallline.statistics.comparison import p_text
+from fallline.statistics.sample import sample
 from fallline.study import StudyResults
 from fallline.study.judging import Judged
 
@@ -148,9 +149,10 @@ def _bounds(pair: Comparison) -> str:
 
 
 def _pair(judged: Judged, pair: Comparison, styles: Mapping[str, Look]) -> dict[str, Any]:
-    values = judged.results
-    sign = -1 if pair.terms.higher_is_better else 1
-    leads = sign * differences(values[pair.second], values[pair.first])
+    first, second = (
+        sample("results", judged.results[name], pair.terms.higher_is_better) for name in (pair.first, pair.second)
+    )
+    leads = differences(second, first)
     return {
         "first": pair.first,
         "second": pair.second,

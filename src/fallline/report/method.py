@@ -19,8 +19,8 @@ def headline(results: StudyResults, problem: str) -> str:
     best = rows[0]
     if not math.isfinite(best.score):
         return f"On {problem} every optimizer diverged at its best values."
-    seeds = len(best.winners)
-    median = f"median over {seeds} seeds" if seeds > 1 else "one seed"
+    count = len(best.results(best.selected_on))
+    median = f"median over {counted(count, best.unit)}" if count > 1 else "one seed"
     parts = [
         f"On {problem}, {_named(results, best)} has the least {quantity_text(best.selected_on)}: "
         f"{number(best.score)} ({median})"

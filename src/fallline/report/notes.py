@@ -14,15 +14,10 @@ CAUSES_SHOWN = 3
 
 def unfinished_note(results: StudyResults) -> str | None:
     """That the study has not ended, and how far it got."""
-    ended, planned = len(results.records), planned_members(results)
+    ended, planned = len(results.records), results.planned
     if ended >= planned:
         return None
     return f"Unfinished: {ended} of {planned} members have ended, so that values and order may still change."
-
-
-def planned_members(results: StudyResults) -> int:
-    """How many members the study will have."""
-    return results.planned
 
 
 def ranking_notes(results: StudyResults, rows: list[Row]) -> list[str]:

@@ -9,7 +9,6 @@ from fallline.report.notes import percent
 from fallline.report.words import number
 from fallline.statistics import Interval
 from fallline.study import StudyResults
-from fallline.study.across_problems import AcrossProblems
 
 PAIRS = 15
 """So many pairs are drawn at most; of more, those of the best in rank."""
@@ -20,17 +19,12 @@ def overall(results: StudyResults) -> dict[str, Any] | None:
     across = results.across_problems
     if across is None:
         return None
-    best = _order(across)[0]
-    label = across.entrants[best].label
+    label = across.entrants[0].label
     pairs = [pair for pair in across.ratios if len(across.ratios) <= PAIRS or label in (pair.first, pair.second)]
     return {
         "ranks": [
-            {
-                "optimizer": across.entrants[place].optimizer,
-                "label": across.entrants[place].label,
-                **_drawn(across.ranks[place]),
-            }
-            for place in _order(across)
+            {"optimizer": entrant.optimizer, "label": entrant.label, **_drawn(rank)}
+            for entrant, rank in zip(across.entrants, across.ranks, strict=True)
         ],
         "ratios": [{"first": pair.first, "second": pair.second, **_drawn(pair.ratio.interval)} for pair in pairs],
     }
@@ -43,17 +37,14 @@ def overall_entries(results: StudyResults, styles: dict[str, Look]) -> list[Entr
         return []
     return [
         Entry(
-            across.entrants[place].label,
-            styles[across.entrants[place].optimizer].color,
+            entrant.label,
+            styles[entrant.optimizer].color,
             (
-                Cell("mean rank", f"{across.ranks[place].estimate:.2f}", _bounds(across.ranks[place])),
-                *(
-                    Cell(f"{problem}", number(loss))
-                    for problem, loss in zip(across.problems, across.losses[place], strict=True)
-                ),
+                Cell("mean rank", f"{rank.estimate:.2f}", _bounds(rank)),
+                *(Cell(problem, number(loss)) for problem, loss in zip(across.problems, losses, strict=True)),
             ),
         )
-        for place in _order(across)
+        for entrant, rank, losses in zip(across.entrants, across.ranks, across.losses, strict=True)
     ]
 
 
@@ -76,10 +67,6 @@ def ratio_entries(results: StudyResults, styles: dict[str, Look]) -> list[Entry]
         )
         for pair in across.ratios
     ]
-
-
-def _order(across: AcrossProblems) -> list[int]:
-    return sorted(range(len(across.entrants)), key=lambda place: across.ranks[place].estimate)
 
 
 def _drawn(interval: Interval) -> dict[str, Any]:

@@ -7,16 +7,22 @@ import numpy as np
 
 from fallline.statistics.sample import Numbers, sample
 
+_ROUNDING = 1e-9
+"""What a sum of chances may lack for rounding."""
+
 
 @dataclass(frozen=True)
 class ExpectedBest:
-    """For budgets of 1, 2, ... trials: the expected best result, and the chance that all of them diverge.
+    """For budgets of 1, 2, ... trials: the expected best result, the chance that all of them diverge, and the best
+    result that a quarter of all choices of so many trials do not get beyond, and three quarters.
 
-    The expectation is infinite (minus infinite where higher is better) as long as that chance is above 0.
+    The expectation is infinite (minus infinite where higher is better) as long as that chance is above 0; so is a
+    quartile among choices that diverge altogether.
     """
 
     results: tuple[float, ...]
     all_diverged: tuple[float, ...]
+    quartiles: tuple[tuple[float, float], ...]
 
 
 def expected_best(results: Sequence[float] | Numbers, higher_is_better: bool = False) -> ExpectedBest:
@@ -35,10 +41,14 @@ def expected_best(results: Sequence[float] | Numbers, higher_is_better: bool = F
     finite = ordered[np.isfinite(ordered)]
     n, lost = len(ordered), len(ordered) - len(finite)
     infinity, sign = float("inf"), -1.0 if higher_is_better else 1.0
-    best, diverged = [], []
+    best, diverged, quartiles = [], [], []
     for k in range(1, n + 1):
         drawn, worse = np.arange(k), np.arange(n - 1, k - 1, -1)
-        weights = np.cumprod([k / n, *((worse - k + 1) / worse)])[: len(finite)]
-        best.append(sign * (infinity if lost >= k else float(weights @ finite[: len(weights)])))
+        weights = np.cumprod([k / n, *((worse - k + 1) / worse)])
+        within = weights[: len(finite)]
+        best.append(sign * (infinity if lost >= k else float(within @ finite[: len(within)])))
+        reached = np.cumsum(weights) + _ROUNDING
+        low, high = (sign * float(ordered[np.argmax(reached >= share)]) for share in (0.25, 0.75))
+        quartiles.append((low, high))
         diverged.append(float(np.prod((lost - drawn) / (n - drawn))) if lost >= k else 0.0)
-    return ExpectedBest(tuple(best), tuple(diverged))
+    return ExpectedBest(tuple(best), tuple(diverged), tuple(quartiles))

@@ -1,8 +1,8 @@
 """What is compared and how it is run: specification, plan, store, ranking, results."""
 
 from fallline.study.contenders import Contender as Contender
-from fallline.study.contenders import contender as contender
 from fallline.study.named import named as named
+from fallline.study.parsing import contender as contender
 from fallline.study.ranking import Row as Row
 from fallline.study.record import Record as Record
 from fallline.study.results import StudyResults as StudyResults

@@ -14,7 +14,7 @@ from fallline.executors import initial_state
 from fallline.rules import SGD, Rule
 from fallline.rules.kinds import Kind, kinds_of
 from fallline.study.abilities import WRAPPERS, abilities, around, exchanges_state, refused
-from fallline.study.contenders import BUILT_IN
+from fallline.study.algorithms import BUILT_IN
 from fallline.study.formula import formula
 from fallline.study.runners import compiled_from, executors
 from fallline.suggestions import unknown

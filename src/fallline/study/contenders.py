@@ -1,30 +1,20 @@
 """Contenders: the optimizers that a study compares, each with the values that are tried."""
 
 import inspect
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from fallline import rules
-from fallline.errors import InputError, shown
-from fallline.imports import absolute, load_object
+from fallline.errors import InputError
 from fallline.protocol import TRIALS, Search, Space, trial_settings
 from fallline.rules import LogRange, Rule
 from fallline.rules.kinds import Kind
-from fallline.study.space import SearchSpace, checked
-from fallline.suggestions import unknown
+from fallline.study.space import checked
 from fallline.training import Algorithm
-from fallline.wrappers import L2, Route, Wrapper
-
-BUILT_IN: dict[str, type[Rule]] = {
-    name.lower(): rule
-    for name, rule in vars(rules).items()
-    if isinstance(rule, type) and issubclass(rule, Rule) and rule is not Rule
-}
+from fallline.wrappers import Route, Wrapper
 
 
 @dataclass(frozen=True)
@@ -63,9 +53,8 @@ class Contender:
             if isinstance(self.algorithm, Rule):
                 self.algorithm.replace(setting)
             else:
-                self.algorithm([torch.zeros(1, requires_grad=True)], **setting)
-        except Exception:
-            # What a torch optimizer raises for values that it does not take is its own affair.
+                return any(_made(self.algorithm, ones, setting) for ones in (torch.ones(1), torch.ones(1, 1)))
+        except InputError:
             return False
         return True
 
@@ -84,81 +73,6 @@ class Contender:
         return list(kinds_of(self.algorithm))
 
 
-def contender(
-    given: Any,
-    rates: Sequence[Any] | None = None,
-    varied: Mapping[str, Sequence[Any]] | None = None,
-    tune: bool = True,
-    whole_models: bool = True,
-    trials: int = TRIALS,
-) -> Contender:
-    """A contender from text (`adam`, `adam:lr=1e-4..1`, `file.py:Mine`, `torch.optim.AdamW:lr=0.1`), a rule, a class of
-    rules, or a class of torch optimizers.
-
-    A rule instance stands for the values it has; a name or a class is tuned over the rule's search space. `rates`
-    are tried where the text gives no lr, `varied` values of other hyperparameters where the algorithm has them.
-    Ranges are cut into `trials` values. Without `tune` a name stands for the rule's own defaults. A rule that takes no
-    vectors gets AdamW beside it for those of `whole_models`, which the label says.
-    """
-    text = given if isinstance(given, str) else None
-    name, settings = _split(text) if text is not None else (None, {})
-    own = frozenset(settings)
-    found = resolve(name) if name is not None else given
-    algorithm, tuned = _algorithm(found)
-    if whole_models and isinstance(algorithm, Rule) and 1 not in algorithm.ranks:
-        algorithm = Route(algorithm, others=rules.AdamW())
-    others = others_of(algorithm)
-    label = "+".join([_label(name, algorithm), *([] if others is None else [others.lower()])])
-    kinds = kinds_of(algorithm)
-    wanted: dict[str, Any] = {**(varied or {}), **({} if rates is None else {"lr": rates})}
-    if isinstance(algorithm, Rule) and "weight_decay" in {*settings, *wanted} and "weight_decay" not in kinds:
-        algorithm = L2(algorithm)
-        kinds = kinds_of(algorithm)
-        for values in (settings, wanted):
-            if "weight_decay" in values:
-                values["l2.weight_decay"] = values.pop("weight_decay")
-    for key in settings:
-        if key not in kinds:
-            further = {"weight_decay"} - kinds.keys() if isinstance(algorithm, Rule) else set()
-            raise InputError(unknown(key, [*kinds, *further], f"hyperparameter of {label}"))
-    space = SearchSpace(label, kinds, trials)
-    if isinstance(found, Rule):
-        space.take_values(_own_values(found))
-    if tune and tuned:
-        space.take_ranges(_search(algorithm))
-    space.take_values({key: values for key, values in wanted.items() if key in kinds})
-    space.take_text(settings)
-    return Contender(
-        label, algorithm, space.grid, absolute(name) if name is not None else reference(found), own, space.ranges
-    )
-
-
-def single_rule(text: str) -> tuple[Rule, str]:
-    """One rule with one value of each hyperparameter, from text such as `adam:lr=0.1`, and how it is called."""
-    found = contender(text, tune=False, whole_models=False)
-    if not isinstance(found.algorithm, Rule):
-        raise InputError(f"{found.label} is a torch optimizer; here a fallline Rule is needed.")
-    settings = found.settings
-    if len(settings) != 1:
-        raise InputError(f"{text!r} gives {len(settings)} settings; here each hyperparameter needs one value.")
-    told = ", ".join(f"{name}={values[0]}" for name, values in found.grid.items())
-    return found.algorithm.replace(settings[0]), f"{found.label}({told})" if told else found.label
-
-
-def resolve(name: str) -> Any:
-    """The rule or optimizer class that a name or reference stands for."""
-    if name.lower() in BUILT_IN:
-        return BUILT_IN[name.lower()]
-    place, _, attribute = name.rpartition(":")
-    if place:
-        return load_object(f"{place}:{attribute}")
-    module, _, attribute = name.rpartition(".")
-    if module and attribute != "py":
-        return load_object(f"{module}:{attribute}")
-    hint = f" Which class of {name}? Write {name}:Class." if attribute == "py" else ""
-    raise InputError(unknown(name, BUILT_IN, "optimizer") + hint + " For your own: file.py:Class or package.Class.")
-
-
 def kinds_of(algorithm: Algorithm) -> dict[str, Kind]:
     """The hyperparameters of a rule, or of a torch optimizer class as its signature shows them."""
     if isinstance(algorithm, Rule):
@@ -167,6 +81,22 @@ def kinds_of(algorithm: Algorithm) -> dict[str, Kind]:
     kinds = {p.name: _kind_of_default(p.default) for p in parameters if p.kind is not p.VAR_KEYWORD}
     # A rate is a float whatever its default is: LBFGS's is the integer 1.
     return kinds | {"lr": replace(kinds["lr"], type=float)} if "lr" in kinds else kinds
+
+
+def wrappers_of(algorithm: Algorithm) -> tuple[str, ...]:
+    """The names of the wrappers around a rule, the outermost first."""
+    names = []
+    while isinstance(algorithm, Wrapper):
+        names.append(type(algorithm).__name__)
+        algorithm = algorithm.rule
+    return tuple(names)
+
+
+def others_of(algorithm: Algorithm) -> str | None:
+    """The class of the rule that gets the vectors, where a rule does not get all parameters."""
+    while isinstance(algorithm, Wrapper):
+        algorithm = algorithm.rule
+    return type(algorithm.others.core()).__name__ if isinstance(algorithm, Route) else None
 
 
 def distinguished(contenders: Sequence[Contender]) -> list[Contender]:
@@ -194,94 +124,14 @@ def _with_source(c: Contender) -> Contender:
     return replace(c, label=f"{Path(str(c.source).rpartition(':')[0]).name or c.source}:{c.label}")
 
 
-def reference(algorithm: Any) -> str | None:
-    """A name by which an algorithm can be found again, its values apart, or None."""
-    if isinstance(algorithm, Rule) and algorithm is not algorithm.core():
-        return None
-    kind = algorithm if isinstance(algorithm, type) else type(algorithm)
-    if BUILT_IN.get(kind.__name__.lower()) is kind:
-        return kind.__name__.lower()
-    if kind.__module__ == "__main__" or "<" in kind.__qualname__:
-        return None
-    if getattr(torch.optim, kind.__name__, None) is kind:
-        return f"torch.optim:{kind.__name__}"
-    return f"{kind.__module__}:{kind.__qualname__}"
-
-
-def wrappers_of(algorithm: Algorithm) -> tuple[str, ...]:
-    """The names of the wrappers around a rule, the outermost first."""
-    names = []
-    while isinstance(algorithm, Wrapper):
-        names.append(type(algorithm).__name__)
-        algorithm = algorithm.rule
-    return tuple(names)
-
-
-def others_of(algorithm: Algorithm) -> str | None:
-    """The class of the rule that gets the vectors, where a rule does not get all parameters."""
-    while isinstance(algorithm, Wrapper):
-        algorithm = algorithm.rule
-    return type(algorithm.others.core()).__name__ if isinstance(algorithm, Route) else None
-
-
-def _own_values(rule: Rule) -> dict[str, tuple[Any, ...]]:
-    """The values of an instance that are not its class's defaults, and its learning rate in any case."""
-    defaults = {field.name: field.default for field in fields(rule.core())}
-    return {
-        name: (value,)
-        for name, value in rule.hyperparameters().items()
-        if name == "lr" or name not in defaults or value != defaults[name]
-    }
-
-
-def _split(text: str) -> tuple[str, dict[str, str]]:
-    head, _, tail = text.rpartition(":")
-    name, written = (head, tail) if head and "=" in tail else (text, "")
-    if text.endswith(":"):
-        raise InputError(f"In {text!r} nothing follows the colon; write NAME or NAME:key=value,...")
-    settings: dict[str, str] = {}
-    for item in filter(None, re.split(r",(?![^(\[]*[)\]])", written)):
-        field, equals, value = (part.strip() for part in item.partition("="))
-        if not equals or not value:
-            last = next(reversed(settings), None)
-            several = "" if last is None or equals else f" Several values are written {last}={settings[last]}|{item}."
-            raise InputError(f"In {text!r}: expected key=value, got {item!r}.{several}")
-        if field in settings:
-            raise InputError(f"In {text!r}: {field} is given twice; for several values write {field}=a|b.")
-        settings[field] = value
-    return name, settings
-
-
-def _algorithm(found: Any) -> tuple[Algorithm, bool]:
-    if isinstance(found, Rule):
-        return found, False
-    if isinstance(found, type) and issubclass(found, Rule):
-        try:
-            return found(), True
-        except TypeError as error:
-            raise InputError(f"{found.__name__} needs a default for every field: {error}") from error
-    if isinstance(found, type) and issubclass(found, torch.optim.Optimizer):
-        return found, True
-    raise InputError(f"An optimizer must be a fallline Rule or a class of torch.optim.Optimizer; got {shown(found)}.")
-
-
-def _search(algorithm: Algorithm) -> Mapping[str, LogRange]:
-    """A rule's search space; for a torch optimizer that of the rule with its formula, else any rule's."""
-    if isinstance(algorithm, Rule):
-        return algorithm.core().search
-    same = (rule for rule in BUILT_IN.values() if vars(rule).get("namesake") == algorithm.__name__)
-    return next(same, Rule).search
-
-
-def _label(name: str | None, algorithm: Algorithm) -> str:
-    if isinstance(algorithm, type):
-        module = "torch.optim." if algorithm.__module__.startswith("torch.optim") else ""
-        return module + algorithm.__name__
-    if name is not None and name.lower() in BUILT_IN:
-        return name.lower()
-    kind = type(algorithm.core())
-    plain = kind.__name__.lower() if BUILT_IN.get(kind.__name__.lower()) is kind else kind.__name__
-    return "+".join([*wrappers_of(algorithm), plain])
+def _made(algorithm: type[torch.optim.Optimizer], ones: torch.Tensor, setting: Mapping[str, Any]) -> bool:
+    """Whether a torch optimizer takes a setting for a parameter, which may be of too few axes for it."""
+    try:
+        algorithm([ones.requires_grad_()], **setting)
+    except Exception:
+        # What it raises for values that it does not take is its own affair.
+        return False
+    return True
 
 
 def _kind_of_default(default: Any) -> Kind:

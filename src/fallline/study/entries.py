@@ -11,8 +11,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from fallline.errors import InputError, shown
 from fallline.protocol import TRIALS
-from fallline.study.contenders import Contender, contender
+from fallline.study.contenders import Contender
 from fallline.study.named import NamedProblem, named
+from fallline.study.parsing import contender
 from fallline.study.specification import Value
 from fallline.suggestions import unknown
 

@@ -11,7 +11,8 @@ from fallline import wrappers
 from fallline.optim.groups import group_values
 from fallline.proof.against import takes_dense
 from fallline.rules import SGD, Rule
-from fallline.study.contenders import BUILT_IN, wrappers_of
+from fallline.study.algorithms import BUILT_IN
+from fallline.study.contenders import wrappers_of
 from fallline.study.specification import OptimizerSpecification
 from fallline.training.treatments import active, penalties, treated
 

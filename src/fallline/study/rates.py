@@ -9,9 +9,9 @@ from torch import nn
 from fallline.errors import InputError, WrongArgument, shown
 from fallline.problems import Prepared, Problem, prepare, rehearse
 from fallline.randomness import key
-from fallline.study.contenders import contender
 from fallline.study.defaults import default_batch_size
 from fallline.study.named import NamedProblem
+from fallline.study.parsing import contender
 from fallline.study.planning import device_of, make_plan
 from fallline.training import Budget, Member
 from fallline.training.repeatable import RepeatableTraining

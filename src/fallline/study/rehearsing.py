@@ -13,7 +13,8 @@ from fallline.problems.kept import Kept, digest
 from fallline.proof import check
 from fallline.randomness import forked
 from fallline.rules import Rule
-from fallline.study.contenders import BUILT_IN, Contender
+from fallline.study.algorithms import BUILT_IN
+from fallline.study.contenders import Contender
 from fallline.training import Member, recording
 from fallline.training.gradient import KeyedGradient
 from fallline.training.training import stepper

@@ -37,6 +37,8 @@ FIRST = 3
 """Steps before the rounds, in which what is prepared or compiled is."""
 MOST = 50
 """The most steps of a round."""
+TOGETHER = 8
+"""The most settings whose models and states are in memory at once."""
 
 
 def measure_speeds(study: Study, store: Store) -> None:
@@ -62,13 +64,15 @@ def speed_runs(study: Study, rows: Sequence[Row]) -> list[Speed]:
     """Measure the seconds of a step of each row's setting, those of one problem and batch size in turns.
 
     A round gives every setting some steps on the same batches, and begins with another one each time. The settings
-    of a study share about 0.3 seconds; where a step is slow it is one step a round, and the whole rhythm of a rule
-    that does more now and then.
+    of a study share about 0.3 seconds, reading included; where a step is slow it is one step a round, and the whole
+    rhythm of a rule that does more now and then, as far as it shows within a training of the study. At most 8 settings
+    are kept in memory at once, and take turns.
     """
-    groups: dict[tuple[str, int | None], list[Row]] = {}
+    kin: dict[tuple[str, int | None], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.problem, row.batch_size), []).append(row)
-    return [speed for group in groups.values() for speed in _in_turns(study, group, SECONDS * len(group) / len(rows))]
+        kin.setdefault((row.problem, row.batch_size), []).append(row)
+    groups = [own[i : i + TOGETHER] for own in kin.values() for i in range(0, len(own), TOGETHER)]
+    return [speed for group in groups for speed in _in_turns(study, group, SECONDS * len(group) / len(rows))]
 
 
 @dataclass
@@ -110,19 +114,24 @@ def _in_turns(study: Study, rows: Sequence[Row], seconds: float) -> list[Speed]:
 def _rounds(all_timed: Sequence[_Timed], coming: Iterator[tuple[Place, Any]], seconds: float) -> None:
     share = seconds / ROUNDS / len(all_timed)
     for one in all_timed:
-        read = [next(coming) for _ in range(FIRST)]
+        read, reading = _read(coming, FIRST)
         one.first, *later = (one.take([step]) for step in read)
-        fitting = max(1, min(MOST, int(share / min(later))))
+        fitting = max(1, min(MOST, int(share / (reading + min(later)))))
         period = rhythm(one.training.optimizer)
-        one.steps = -(-fitting // period) * period
+        one.steps = max(1, min(-(-fitting // period) * period, one.training.total))
     longest = max(one.steps for one in all_timed)
     for number in range(ROUNDS):
-        began = time.perf_counter()
-        read = [next(coming) for _ in range(longest)]
-        reading = (time.perf_counter() - began) / longest
+        read, reading = _read(coming, longest)
         turn = number % len(all_timed)
         for one in (*all_timed[turn:], *all_timed[:turn]):
             one.seconds.append(reading + one.take(read[: one.steps]))
+
+
+def _read(coming: Iterator[tuple[Place, Any]], count: int) -> tuple[list[tuple[Place, Any]], float]:
+    """The next batches, and the mean seconds of reading one."""
+    began = time.perf_counter()
+    read = [next(coming) for _ in range(count)]
+    return read, (time.perf_counter() - began) / count
 
 
 def _threads(study: Study, problem: Prepared, batch_size: int | None) -> int:

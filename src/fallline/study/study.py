@@ -11,6 +11,7 @@ from fallline.arguments import whole
 from fallline.errors import InputError
 from fallline.problems import Prepared, prepare
 from fallline.rules import LogRange, Rule
+from fallline.study.algorithms import resolve
 from fallline.study.conditions import (
     checked_factors,
     checked_schedules,
@@ -19,12 +20,13 @@ from fallline.study.conditions import (
     refuse_waiting_for_nothing,
     spelled_rule,
 )
-from fallline.study.contenders import Contender, contender, distinguished, others_of, resolve, wrappers_of
+from fallline.study.contenders import Contender, distinguished, others_of, wrappers_of
 from fallline.study.course import StageOfMembers, course, reruns_ahead
 from fallline.study.defaults import DEFAULT_BATCH_SIZE, default_batch_size
 from fallline.study.environment import environment
 from fallline.study.known_plans import known_or_made
 from fallline.study.named import NamedProblem, load_named
+from fallline.study.parsing import contender
 from fallline.study.plan import Plan
 from fallline.study.planning import device_of, make_plan
 from fallline.study.record import describe, key
@@ -245,7 +247,8 @@ def _batch_sizes(problems: Sequence[NamedProblem], given: Sequence[Any] | None) 
             f"The training data of {loaders[0]} is a DataLoader, whose own batch size stands; give no batch size."
         )
     for size in given or ():
-        if size is not None:
+        # None is what a study of loaders alone has.
+        if size is not None or len(loaders) < len(problems):
             whole("batch_sizes", size, 1)
     return (DEFAULT_BATCH_SIZE,) if given is None else tuple(dict.fromkeys(given))
 

@@ -6,7 +6,7 @@ import tomlkit
 
 from fallline.errors import FalllineError
 from fallline.protocol import TRIALS
-from fallline.study.contenders import contender
+from fallline.study.parsing import contender
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification
 
 
