@@ -25,12 +25,11 @@ needs_data = pytest.mark.skipif(
 studies = pytest.mark.skipif(
     os.environ.get("FALLLINE_CONFORMANCE") != "full", reason="whole studies, minutes of them: `make conformance`"
 )
-LONG = {"mnist-optimizers", "mnist-rate-1"}
 
 
 def marked(name: str) -> object:
     marks = [pytest.mark.timeout(900)]
-    if name.startswith("choosing") or name in LONG:
+    if name.startswith("choosing"):
         marks.append(studies)
     if name.startswith(("mnist", "airfoil")):
         marks.append(needs_data)
