@@ -23,6 +23,7 @@ LARGE = 1 << 15
 _COMPILING = threading.RLock()
 """torch compiles in one thread at a time."""
 _ONE_THREAD = {"cpp.threads": 1}
+_NO_ASSERTIONS = {"size_asserts": False, "alignment_asserts": False}
 _FUSING: tuple[dict[str, int], ...] = ({}, {"max_fusion_size": 4})
 """Ways to compile, the next where torch's compiler fails: where it fuses sums over rows with what is written in place
 it does for some formulas (2.13 raises KeyError for Lion with centralised gradients), and must fuse fewer operations."""
@@ -30,9 +31,12 @@ Backend = Callable[[GraphModule, Sequence[Tensor], bool], Callable[..., Any]]
 """Makes a graph callable, given its inputs and whether its tensors are large enough for all threads."""
 
 
-def inductor(graph: GraphModule, examples: Sequence[Tensor], all_threads: bool) -> Callable[..., Any]:
+def inductor(
+    graph: GraphModule, examples: Sequence[Tensor], all_threads: bool, asserting: bool = True
+) -> Callable[..., Any]:
     """torch's compiler, without guards: the caller vouches for types and ranks, and sizes are free. A graph that it
-    fails on is called as it is, operation by operation.
+    fails on is called as it is, operation by operation. Where it is not `asserting` at every call that inputs are laid
+    out as the examples, the caller vouches for that too.
     """
     if not examples or not can_compile(examples[0].device):
         return graph
@@ -43,7 +47,7 @@ def inductor(graph: GraphModule, examples: Sequence[Tensor], all_threads: bool) 
         # torch warns of its own parts when it imports them.
         warnings.simplefilter("ignore")
         for fusing in _FUSING:
-            patches = fusing if all_threads else {**fusing, **_ONE_THREAD}
+            patches = {**fusing, **({} if all_threads else _ONE_THREAD), **({} if asserting else _NO_ASSERTIONS)}
             try:
                 compiled: Callable[..., Any] = torch._inductor.standalone_compile(
                     graph, list(examples), options={"config_patches": patches}
