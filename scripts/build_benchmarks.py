@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
+STUDIES = ("cubic", "five", "digits", "mnist")
 SIDES = ("theirs", "auto", "compiled")
 MODELS = {"mlp": "784-200-10", "large": "tensors of a million numbers"}
 
@@ -80,6 +82,35 @@ def calibration(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def studies(names: Sequence[str]) -> str:
+    """Whole studies by fallline, JAX and torch's loops, as far as they were measured."""
+    measures = {
+        "a member's step, us": "member_step_microseconds",
+        "its matrix products alone, us": "member_step_products_microseconds",
+        "first result, s": "cold_seconds",
+        "again in the process, s": "whole_seconds",
+        "whole process, s": "process_seconds",
+        "times torch's loop": "torch_loop_over_this",
+        "times JAX": "jax_over_this",
+    }
+    lines = [f"| study, threads | trained by | {' | '.join(measures)} |", "|---" * (len(measures) + 2) + "|"]
+    documents = [measured(f"study-{name}-cpu") for name in names]
+    for document in documents:
+        for threads, programs in document["threads"].items():
+            for what, program in programs.items():
+                for side, row in program["sides"].items():
+                    cells = [_short(row[name]) if name in row else "" for name in measures.values()]
+                    lines.append(f"| {what}, {threads} | {side} | {' | '.join(cells)} |")
+    runs = [document["runs"] for document in documents]
+    of, versions = documents[0]["machine"], documents[0]["versions"]
+    told = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return "\n".join([*lines, "", f"{of['cpu']}, {of['cores']} cores; medians of {min(runs)} to {max(runs)} fresh processes; {told}."])
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _machine(document: dict[str, Any]) -> str:
     of = document["machine"]
     threads = f", {of['threads']} threads" if "threads" in of else ""
@@ -102,6 +133,7 @@ def filled(page: str, document: dict[str, Any]) -> str:
         "agreement": agreement(document),
         **{model: speed(document, model) for model in MODELS},
         **{f"step-{model}": steps(measured(f"step-{model}-cpu")) for model in ("large", "mlp", "conv160")},
+        "studies": studies(STUDIES),
         "compilation": compilation(measured("compilation")),
         "calibration": calibration(measured("calibration")),
     }
