@@ -13,7 +13,7 @@ first process finds no compiled code in torch's cache, its second what the first
 Prints for every program the medians: microseconds of a step of all members and of a member-step, evaluations left out;
 seconds until the first result, compilation included, and of the study when it is run again in the same process; how
 many times as fast as torch's loop and as JAX; how far the losses of stable trainings are from torch's loop's. Writes
-benchmarks/results/study-CASE-DEVICE.json.
+benchmarks/results/study-CASE-RUNNER-DEVICE.json.
 """
 
 import argparse
@@ -137,6 +137,7 @@ def main() -> None:
             compared = agreement(paths.pop("torch loop"), paths)
     document = {
         "what": f"studies: {options.case}",
+        "runner": options.runner,
         "machine": machine(options, load),
         "runs": options.runs,
         **told(found),
@@ -146,7 +147,7 @@ def main() -> None:
     print_tables(document)
     if not options.quick and not options.sides:
         RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"study-{options.case}-{options.device}.json"
+        path = RESULTS / f"study-{options.case}-{options.runner}-{options.device}.json"
         path.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
-STUDIES = ("cubic", "five", "digits", "mnist")
+STUDIES = ("cubic-compiled", "cubic-population", "five-compiled", "digits-population", "mnist-compiled")
 SIDES = ("theirs", "auto", "compiled")
 MODELS = {"mlp": "784-200-10", "large": "tensors of a million numbers"}
 
@@ -100,11 +100,18 @@ def studies(names: Sequence[str]) -> str:
             for what, program in programs.items():
                 for side, row in program["sides"].items():
                     cells = [_short(row[name]) if name in row else "" for name in measures.values()]
-                    lines.append(f"| {what}, {threads} | {side} | {' | '.join(cells)} |")
+                    by = side.replace("fallline", f"fallline, {document['runner']}")
+                    lines.append(f"| {what}, {threads} | {by} | {' | '.join(cells)} |")
     runs = [document["runs"] for document in documents]
     of, versions = documents[0]["machine"], documents[0]["versions"]
     told = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return "\n".join([*lines, "", f"{of['cpu']}, {of['cores']} cores; medians of {min(runs)} to {max(runs)} fresh processes; {told}."])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{of['cpu']}, {of['cores']} cores; medians of {min(runs)} to {max(runs)} fresh processes; {told}.",
+        ]
+    )
 
 
 def _short(value: float) -> str:
