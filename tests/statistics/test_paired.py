@@ -3,7 +3,18 @@ import math
 import pytest
 from scipy import stats
 
-from fallline.statistics import exact_proportion, paired, wilson_proportion
+from fallline.statistics import differences, exact_proportion, paired, wilson_proportion
+
+
+def test_one_huge_or_tiny_pair_makes_no_tie():
+    adam = [0.1 + 0.01 * i for i in range(9)]
+    for first, second in ((0.1, 1e13), (0.1, 5.0), (1e-14, 3e-14)):
+        found = paired([*adam, first], [*(loss + 0.05 for loss in adam), second])
+        assert (found.won, found.lost, found.tied) == (10, 0, 0)
+
+
+def test_rows_of_accuracy_tie_whatever_the_accuracy():
+    assert len(set(differences([349 / 360, 9 / 360, 1 / 360], [350 / 360, 10 / 360, 2 / 360]).tolist())) == 1
 
 
 def test_five_seeds_counted_by_hand():

@@ -71,6 +71,14 @@ def test_labels_of_repeated_optimizers_are_told_apart():
         distinguished([contender("adam"), contender("adam")])
 
 
+def test_lists_that_are_the_same_in_short_are_told_in_full():
+    one, other = distinguished([contender("sgd:lr=0.1|0.2|1"), contender("sgd:lr=0.1|0.5|1")])
+    assert (one.label, other.label) == ("sgd:lr=0.1|0.2|1.0", "sgd:lr=0.1|0.5|1.0")
+    pairs = ["(0.8,0.9)|(0.9,0.9)|(0.9,0.99)", "(0.8,0.9)|(0.9,0.9)|(0.9,0.999)"]
+    labels = [c.label for c in distinguished([contender(f"torch.optim.Adam:betas={text}") for text in pairs])]
+    assert len(set(labels)) == 2
+
+
 def test_instances_are_told_apart_and_can_be_found_again():
     both = distinguished([contender(SGD(lr=0.1)), contender(SGD(lr=0.01)), contender(SGD(lr=0.1, momentum=0.9))])
     assert [c.label for c in both] == ["sgd:lr=0.1", "sgd:lr=0.01", "sgd:lr=0.1,momentum=0.9"]

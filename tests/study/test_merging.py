@@ -111,6 +111,16 @@ def test_a_member_whose_curves_differ_is_not_counted_twice(tmp_path):
     assert len(fl.merged([one, tmp_path / "copy"]).records) == 2
 
 
+@pytest.mark.parametrize("values", ["lr=0.001", "lr=0.001|0.01|0.1"])
+def test_reruns_of_choices_among_other_values_are_no_one_row(tmp_path, values):
+    full = {"protocol": "full", "final_seeds": 2, "lrs": None}
+    one = study(tmp_path, "one", ["sgd:lr=0.1", "adam:lr=0.1"], **full)
+    two = study(tmp_path, "two", ["adam:lr=0.1", f"sgd:{values}"], **full)
+    with pytest.raises(InputError, match="sgd of .*two .* had other values to choose from"):
+        fl.merged([one, two])
+    assert len(fl.merged([one, study(tmp_path, "three", ["momentum:lr=0.1"], **full)]).ranking) == 3
+
+
 def test_speeds_of_one_machine_stay(tmp_path):
     one, two = study(tmp_path, "one", speed=True), study(tmp_path, "two", ["adam"], speed=True)
     assert [row.speed is None for row in fl.merged([one, two]).ranking] == [False, False]

@@ -6,10 +6,13 @@ from torch import nn
 
 import fallline as fl
 from fallline.errors import InputError
+from fallline.protocol import Seeds
 from fallline.statistics import Terms, verdict
 from fallline.study import Silent, planning, read_results
 from fallline.study.judging import SWEEP
+from fallline.study.ranking import rank
 from fallline.study.specification import Specification
+from tests.study.by_hand import record
 from tests.study.studies import compare, curves, full, line, same
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -71,6 +74,24 @@ def test_the_verdict_is_that_of_the_statistics_on_the_reruns(tmp_path):
     for given, said in (({"metric": "loss"}, "Did you mean"), ({"problem": "lime"}, "Did you mean 'line'")):
         with pytest.raises(InputError, match=said):
             results.verdict(**given)
+
+
+def test_conditions_that_are_typed_alike_are_all_judged(tmp_path):
+    class Model(nn.Linear):
+        def __init__(self, mode):
+            super().__init__(1, 1)
+
+    problem = line(model=Model, factors={"mode": "x"})
+    results = full(tmp_path, ["sgd"], problem, lrs=[0.1], vary={"mode": [None, "none", "x"]}, final_seeds=6)
+    assert results.verdicts[0].verdict.optimizers == ("mode=None", "mode='none'", "mode='x'")
+
+
+def test_a_metric_whose_direction_no_name_says_has_no_verdict(tmp_path):
+    metrics = {"pressure": lambda output, target: output.mean(), "MAE": nn.functional.l1_loss}
+    results = full(tmp_path, problem=line(metrics=metrics), lrs=[0.01], final_seeds=6)
+    with pytest.raises(InputError, match="Whether less or more of validation_pressure is better"):
+        results.verdict("validation_pressure")
+    assert results.verdict("validation_MAE").terms.better == "lower validation MAE"
 
 
 def test_a_sweep_has_no_verdict_and_says_why(tmp_path, capsys):
@@ -218,8 +239,8 @@ def test_a_repeated_search_counts_in_repeats(tmp_path):
         best = min(results.searched, key=lambda r: (r["optimizer"] != row.optimizer, r.final("validation_loss")))
         assert row.hyperparameters == best["hyperparameters"]
     searched = {r["seed"]: [] for r in results.searched}
-    for record in results.searched:
-        searched[record["seed"]].append(record["hyperparameters"]["lr"])
+    for trained in results.searched:
+        searched[trained["seed"]].append(trained["hyperparameters"]["lr"])
     assert len({tuple(values) for values in searched.values()}) == 6
 
 
@@ -239,6 +260,14 @@ def test_the_next_command_asks_seeds_that_chose_nothing(tmp_path):
     given = {"lrs": [0.01, 0.1], "final_seeds": 2, "seeds": 2, "steps": 4, "extra_trials": 1, "progress": False}
     results = fl.compare("cubic", ["sgd", "adam"], **given, seed=4, store=tmp_path / "s")
     assert "--final-seeds 4 --seeds 2 --extra-trials 1 --seed 5" in results.next_command()
+
+
+def test_the_edge_of_every_repeats_choice_is_said():
+    losses = ((0.01, 0, 3.0), (0.1, 0, 1.0), (1.0, 0, 2.0), (0.01, 2, 3.0), (0.1, 2, 2.5), (1.0, 2, 1.5))
+    records = [record(lr=lr, seed=seed, loss=loss) for lr, seed, loss in losses]
+    (row,) = rank(records, {"sgd": {"lr": (0.01, 0.1, 1.0)}}, Seeds(1, 1, 2))
+    assert row.hyperparameters == {"lr": 0.1}
+    assert row.edges == ("lr=1 is the largest value tried",)
 
 
 def test_a_special_case_that_beats_the_general_one_says_that_it_is_under_tuned(tmp_path, capsys):

@@ -37,9 +37,10 @@ def test_where_everything_differs_nothing_is_known_of_a_rate():
     assert robustness(records) is None
 
 
-def test_a_search_that_has_not_ended_is_judged_by_the_rates_with_all_seeds():
-    found = robustness(searched({0.001: [0.1], 0.01: [1.0, 1.0], 0.1: [2.0, 2.0]}))
-    assert found.best_rate == 0.01
+def test_nothing_is_known_where_rates_were_tried_on_other_seeds():
+    assert robustness(searched({0.001: [0.1], 0.01: [1.0, 1.0], 0.1: [2.0, 2.0]})) is None
+    seeds = [record(lr=lr, seed=seed) for lr, seed in ((0.1, 0), (0.1, 1), (1.0, 1), (1.0, 2))]
+    assert robustness(seeds) is None
 
 
 @pytest.mark.parametrize("losses", [{}, {0.1: [1.0, 2.0]}, {0.0: [1.0], 0.1: [1.0]}])

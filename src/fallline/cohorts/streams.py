@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
+from fallline.cohorts.reasons import CannotMap
 from fallline.problems.prepared import Prepared
 from fallline.problems.sources import Resident
 from fallline.training.batches import Place, batches, order_of_epoch
@@ -57,4 +58,8 @@ def _gathered(data: Resident, order: Tensor, size: int) -> Iterator[Any]:
 
 
 def _stacked(found: Sequence[Any]) -> Any:
+    """Batches of several seeds side by side. Raises CannotMap where they differ in shape, as padded ones may."""
+    shapes = [[x.shape for x in tree_leaves(batch) if isinstance(x, Tensor)] for batch in found]
+    if any(own != shapes[0] for own in shapes):
+        raise CannotMap("batches of its seeds differ in shape")
     return tree_map(lambda *leaves: torch.stack(leaves) if isinstance(leaves[0], Tensor) else leaves[0], *found)

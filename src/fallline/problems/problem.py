@@ -25,7 +25,8 @@ class Problem:
 
     `loss(output, target)` gets what the model makes of the inputs; a loss whose first parameter is called `model`
     is `loss(model, batch)`, for models with several inputs or dict batches. It returns the mean over the batch.
-    `metrics` have the same form as the loss, and are means over the batch too; more is better where a name says so.
+    `metrics` have the same form as the loss, and are means over the batch too; their names say whether less is better
+    (`mae`, `..._error`) or more (`accuracy`, `..._score`).
 
     `train`, `validation` and `test` are tensors or NumPy arrays (a tuple of inputs and target, or a dict), a
     map-style `Dataset`, or a `DataLoader`, whose own batches, order and workers are kept. `validation` may be the

@@ -18,7 +18,7 @@ from fallline.report.series import median_curve, tried_values, tuned_numbers
 from fallline.report.widths import width_spans
 from fallline.report.words import quantity_text, setting_text
 from fallline.study import Record, Row, StudyResults
-from fallline.study.record import less_is_better
+from fallline.study.direction import less_is_better
 from fallline.training.curve import COUNTS
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fallline.report.panels import Panel
 from fallline.statistics import median_interval
 from fallline.study import Record, Row
+from fallline.study.direction import less_is_better
 from fallline.study.ranking import grouped
-from fallline.study.record import less_is_better
 
 
 @dataclass(frozen=True)

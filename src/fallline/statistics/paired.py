@@ -12,6 +12,8 @@ from fallline.statistics.proportion import Proportion, exact_proportion
 from fallline.statistics.sample import Numbers, paired_samples
 
 _DIGITS = 12
+_ALIKE = 1e6
+"""Up to which factor two results are of one size."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,9 @@ class Paired:
 def differences(first: Sequence[float] | Numbers, second: Sequence[float] | Numbers) -> Numbers:
     """First less second, seed by seed; infinite where one diverged, 0 where both did.
 
-    Differences are rounded to 12 digits of the largest result, so that two accuracies that are one row apart differ by
-    the same everywhere: without it 0.97 - 0.96 and 0.02 - 0.01 would be no tie.
+    Differences are rounded to 12 digits of a typical result, so that two accuracies that are one row apart differ by
+    the same everywhere: without it 0.97 - 0.96 and 0.02 - 0.01 would be no tie. A pair that is a million times as
+    large or as small as is typical is rounded by its own size, and makes no tie of the others.
 
     >>> differences([0.5, 2.0, float("nan")], [1.0, float("inf"), float("inf")]).tolist()
     [-0.5, -inf, 0.0]
@@ -47,10 +50,18 @@ def differences(first: Sequence[float] | Numbers, second: Sequence[float] | Numb
     one, other = paired_samples(first, second)
     both = np.isinf(one) & np.isinf(other)
     found = np.where(both, 0.0, one) - np.where(both, 0.0, other)
-    largest = max((abs(float(value)) for value in (*one, *other) if math.isfinite(value)), default=0.0)
-    if largest and math.isfinite(places := _DIGITS - math.ceil(math.log10(largest))) and abs(places) < 300:
-        return np.asarray(np.round(found, places))
-    return found
+    sizes = np.maximum(*(np.where(np.isfinite(values), np.abs(values), 0.0) for values in (one, other)))
+    typical = float(np.median(sizes[sizes > 0])) if (sizes > 0).any() else 0.0
+    alike = (sizes <= typical * _ALIKE) & (sizes * _ALIKE >= typical)
+    return np.array([_rounded(x, typical if same else size) for x, size, same in zip(found, sizes, alike, strict=True)])
+
+
+def _rounded(value: float, size: float) -> float:
+    """A number to 12 digits of a size, as far as doubles have so many."""
+    if not size or not math.isfinite(value):
+        return float(value)
+    places = _DIGITS - math.ceil(math.log10(size))
+    return float(np.round(value, places)) if abs(places) < 300 else float(value)
 
 
 def paired(first: Sequence[float] | Numbers, second: Sequence[float] | Numbers, level: float = LEVEL) -> Paired:

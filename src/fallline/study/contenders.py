@@ -109,7 +109,9 @@ def distinguished(contenders: Sequence[Contender]) -> list[Contender]:
             continue
         same = [other for other in contenders if other.label == c.label]
         telling = {name: values for name, values in c.grid.items() if any(o.grid.get(name) != values for o in same)}
-        written = ",".join(f"{name}={_range(values)}" for name, values in telling.items())
+        written = ",".join(
+            f"{name}={_told(values, [o.grid.get(name, ()) for o in same])}" for name, values in telling.items()
+        )
         label = f"{c.label}:{written}" if written else c.label
         result.append(replace(c, label=label))
     if len({(c.label, c.source) for c in result}) == len(result):
@@ -144,5 +146,16 @@ def _kind_of_default(default: Any) -> Kind:
     return Kind(Any)
 
 
+def _told(values: Sequence[Any], others: Sequence[Sequence[Any]]) -> str:
+    """Values in short, or all of them where others would be the same in short."""
+    short = _range(values)
+    return _listed(values) if any(own != values and _range(own) == short for own in others) else short
+
+
 def _range(values: Sequence[Any]) -> str:
-    return f"{values[0]:g}..{values[-1]:g}" if len(values) > 2 else "|".join(map(str, values))
+    whole = len(values) > 2 and all(isinstance(value, int | float) for value in values)
+    return f"{values[0]:g}..{values[-1]:g}" if whole else _listed(values)
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return "|".join(map(str, values))

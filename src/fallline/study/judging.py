@@ -8,8 +8,8 @@ from fallline.errors import InputError
 from fallline.plain import canonical
 from fallline.protocol import under_tuned
 from fallline.statistics import Terms, Verdict, verdict
+from fallline.study.direction import known_direction, less_is_better
 from fallline.study.ranking import Row
-from fallline.study.record import less_is_better
 from fallline.study.specification import Specification
 from fallline.study.values import spelled
 from fallline.suggestions import unknown
@@ -58,6 +58,11 @@ def one_verdict(rows: Sequence[Row], spec: Specification, metric: str | None, pr
     known = [name for name in dict.fromkeys(n for row in own for n in row.intervals) if not name.endswith("_gap")]
     if metric is not None and metric not in known:
         raise InputError(unknown(metric, known, "quantity measured in this study"))
+    if metric is not None and known_direction(metric) is None:
+        raise InputError(
+            f"Whether less or more of {metric} is better, its name does not say: call the metric an ..._error or a "
+            "..._score."
+        )
     if spec.protocol == "sweep":
         raise InputError(SWEEP)
     found = judged(own, spec, metric)
@@ -92,7 +97,7 @@ def _judged(rows: Sequence[Row], spec: Specification, metric: str | None) -> Ite
                 told = condition(rows, field[0])
                 yield from _one(field, [row.optimizer for row in field], spec, metric, told, "optimizers")
         else:
-            names = [_name(condition(rows, row)) for row in own]
+            names = _names([condition(rows, row) for row in own])
             yield from _one(own, names, spec, metric, {}, "conditions")
 
 
@@ -137,5 +142,10 @@ def _included(spec: Specification, trials: Mapping[str, int]) -> dict[str, set[s
     }
 
 
-def _name(told: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={spelled(value)}" for name, value in told.items())
+def _names(conditions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The conditions in words, as they are typed; where two are typed alike (None and "none"), as Python has them."""
+    for spell in (spelled, repr):
+        names = [", ".join(f"{name}={spell(value)}" for name, value in told.items()) for told in conditions]
+        if len(set(names)) == len(names):
+            break
+    return names

@@ -143,8 +143,22 @@ def _optimizers(studies: Sequence[StudyResults]) -> tuple[OptimizerSpecification
     for study in studies:
         for optimizer in study.specification.optimizers:
             before = found.get(optimizer.label)
+            if before is not None and study.specification.protocol == "full":
+                _refuse_another_search(before, optimizer, study.folder)
             found[optimizer.label] = optimizer if before is None else _both(before, optimizer, study.folder)
     return tuple(found.values())
+
+
+def _refuse_another_search(before: OptimizerSpecification, now: OptimizerSpecification, folder: Path) -> None:
+    """Raise InputError where an optimizer had other values to choose from: each study has trained its own choice again,
+    and these are no runs of one setting.
+    """
+    if before != now:
+        raise InputError(
+            f"{now.label} of {folder} is another than that of the studies before it, or had other values to choose "
+            "from, and each study trained its own choice again. Report them one by one, or compare anew "
+            "with all values."
+        )
 
 
 def _both(before: OptimizerSpecification, now: OptimizerSpecification, folder: Path) -> OptimizerSpecification:

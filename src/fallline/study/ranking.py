@@ -137,6 +137,7 @@ def selected_on(members: Sequence[Record]) -> str:
 
 def _row(members: list[Record], grid: Grid, seeds: Seeds) -> Row:
     selection, repeats = _chosen_in_repeats(members, seeds)
+    at_edges = [edge for runs in _by_repeat(members, seeds) for edge in _edges_of(runs, grid)]
     winners = [run for runs in repeats for run in runs]
     hyperparameters = selection[0]["hyperparameters"]
     searched = [record for record in members if record["phase"] == "search"]
@@ -154,7 +155,7 @@ def _row(members: list[Record], grid: Grid, seeds: Seeds) -> Row:
         repeats=tuple(map(tuple, repeats)),
         rerun=winners[0]["phase"] == "final",
         intervals={name: median_interval(_results(repeats, _final(name))) for name in quantities} | _gap(repeats),
-        edges=tuple(map(str, edges(_values(searched, grid), hyperparameters))),
+        edges=tuple(dict.fromkeys(at_edges)),
     )
 
 
@@ -194,6 +195,13 @@ def _chosen(members: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     chosen = canonical(selection[0]["hyperparameters"])
     winners = [record for record, values in zip(reruns, again, strict=True) if values == chosen]
     return selection, winners or selection
+
+
+def _edges_of(members: list[Record], grid: Grid) -> list[str]:
+    """The edges at which the best values of one repeat lie, among those that it tried."""
+    searched = [record for record in members if record["phase"] == "search"]
+    selection, _ = _chosen(members)
+    return list(map(str, edges(_values(searched, grid), selection[0]["hyperparameters"])))
 
 
 def _values(searched: Sequence[Record], grid: Grid) -> dict[str, set[Any]]:

@@ -9,23 +9,9 @@ from hashlib import blake2b
 from typing import Any
 
 from fallline.plain import canonical
+from fallline.study.direction import less_is_better
 from fallline.training import Curve, Member, Origin, Outcome, Trained
 from fallline.training.curve import COUNTS
-
-_LESS_IS_BETTER = (
-    "loss",
-    "error",
-    "mae",
-    "mse",
-    "rmse",
-    "perplexity",
-    "deviation",
-    "nll",
-    "kl",
-    "mape",
-    "entropy",
-    "bce",
-)
 
 
 @dataclass(frozen=True)
@@ -115,12 +101,3 @@ def describe(member: Member) -> dict[str, Any]:
 def key(description: Mapping[str, Any]) -> str:
     """The digest of a description."""
     return blake2b(canonical(dict(description)).encode(), digest_size=12).hexdigest()
-
-
-def less_is_better(quantity: str) -> bool:
-    """Whether a smaller value is the better one: losses and metrics whose name says error.
-
-    >>> less_is_better("test_loss"), less_is_better("test_accuracy")
-    (True, False)
-    """
-    return quantity.endswith(_LESS_IS_BETTER)

@@ -10,6 +10,7 @@ from fallline.errors import InputError
 from fallline.plain import canonical, finite
 from fallline.statistics import MedianInterval, RateRobustness, TimeToTarget, Verdict
 from fallline.study.across_problems import AcrossProblems, across_problems
+from fallline.study.in_order import in_order
 from fallline.study.judging import Judged, judged, one_verdict
 from fallline.study.paste import paste_lines
 from fallline.study.ranking import GROUP, Row, grouped, rank
@@ -36,6 +37,10 @@ class StudyResults:
     records: tuple[Record, ...]
     folder: Path
     speeds: tuple[Speed, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Members end in any order, and no result may depend on it.
+        object.__setattr__(self, "records", in_order(self.records, self.specification))
 
     @cached_property
     def searched(self) -> tuple[Record, ...]:

@@ -28,16 +28,18 @@ def tried_rates(records: Sequence[Record]) -> dict[float, list[Record]]:
 
 
 def robustness(records: Sequence[Record]) -> RateRobustness | None:
-    """How many of the rates tried would have done, given the records of one row's search; None for fewer than two."""
+    """How many of the rates tried would have done, given the records of one row's search; None for fewer than two.
+
+    None too where rates were tried on other seeds than others: of a search that has not ended, and of one that was
+    repeated, where repeats tried rates of their own.
+    """
     tried = tried_rates(records)
-    if len(tried) < 2:
+    if len(tried) < 2 or len({frozenset(run["seed"] for run in runs) for runs in tried.values()}) > 1:
         return None
-    # Of a search that has not ended some rates lack seeds.
-    seeds = max(map(len, tried.values()))
-    whole = {rate: runs for rate, runs in tried.items() if len(runs) == seeds}
     quantity = selected_on(records)
-    losses = [[runs[place].final(quantity) for runs in whole.values()] for place in range(seeds)]
-    return rate_robustness(list(whole), losses) if len(whole) > 1 else None
+    by_seed = [sorted(runs, key=lambda run: int(run["seed"])) for runs in tried.values()]
+    losses = [[run.final(quantity) for run in runs] for runs in zip(*by_seed, strict=True)]
+    return rate_robustness(list(tried), losses)
 
 
 def _rate(record: Record) -> float | None:

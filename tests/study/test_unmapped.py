@@ -1,0 +1,45 @@
+"""Members of a population that turn out on the way not to be mapped."""
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+import fallline as fl
+from fallline.study import Silent
+from tests.study.studies import compare, curves, same
+
+
+class Sentences(Dataset):
+    """Rows of 5 words, and a few of 7."""
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, i):
+        generator = torch.Generator().manual_seed(i)
+        return torch.randn(5 if i < 36 else 7, 3, generator=generator), torch.tensor(float(i % 2))
+
+
+class Mean(nn.Linear):
+    def forward(self, x):
+        return super().forward(x).mean((1, 2))
+
+
+def padded(rows):
+    return nn.utils.rnn.pad_sequence([x for x, _ in rows], batch_first=True), torch.stack([y for _, y in rows])
+
+
+def test_batches_padded_otherwise_for_each_seed_train_in_the_loop(tmp_path):
+    told = []
+
+    class Watching(Silent):
+        def say(self, message):
+            told.append(message)
+
+    data = DataLoader(Sentences(), batch_size=4, shuffle=True, collate_fn=padded)
+    problem = fl.Problem(lambda: Mean(3, 1), nn.MSELoss(), data, validation=data, name="sentences")
+    given = {"batch_sizes": None, "validation": None}
+    loop = compare(tmp_path, problem, store=tmp_path / "loop", runner="loop", **given)
+    found = compare(tmp_path, problem, runner="population", progress=Watching(), **given)
+    assert same(curves(found), curves(loop))
+    assert "8 members on sentences begin anew, one by one: batches of its seeds differ in shape" in told[0]
