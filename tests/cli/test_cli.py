@@ -1,12 +1,14 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from fallline.cli.app import app
-from fallline.cli.guard import guarded
+from fallline.cli.guard import Terminated, guarded
+from fallline.cli.main import main
 from fallline.errors import InputError, MachineError
 from tests.terminal import ENVIRONMENT, fallline, in_own_process
 
@@ -213,6 +215,20 @@ def test_exit_codes(error, code, told, capsys):
     captured = capsys.readouterr().err
     assert told in captured
     assert "fallline resume here" in captured
+
+
+def test_a_signal_before_the_command_begins_is_no_traceback(monkeypatch, capsys):
+    def starting():
+        raise Terminated
+
+    monkeypatch.setattr("fallline.cli.main.app", starting)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as end:
+            main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (end.value.code, capsys.readouterr().err) == (143, "Terminated.\n")
 
 
 def test_explain_says_who_would_train_how_and_trains_nothing(tmp_path):

@@ -7,6 +7,8 @@ from torch import nn
 import fallline as fl
 from fallline.errors import InputError
 from fallline.protocol import Seeds
+from fallline.report.notes import ranking_notes
+from fallline.report.verdicts import verdict_notes
 from fallline.statistics import Terms, verdict
 from fallline.study import Silent, planning, read_results
 from fallline.study.judging import SWEEP
@@ -74,6 +76,13 @@ def test_the_verdict_is_that_of_the_statistics_on_the_reruns(tmp_path):
     for given, said in (({"metric": "loss"}, "Did you mean"), ({"problem": "lime"}, "Did you mean 'line'")):
         with pytest.raises(InputError, match=said):
             results.verdict(**given)
+
+
+def test_several_verdicts_say_that_each_has_its_own_error_rate(tmp_path):
+    results = full(tmp_path, lrs=[0.1], batch_sizes=[4, 8], final_seeds=6)
+    assert verdict_notes(results, "line")[-1] == (
+        "Each of the 2 verdicts of this study has an error rate of 5 % of its own."
+    )
 
 
 def test_conditions_that_are_typed_alike_are_all_judged(tmp_path):
@@ -238,10 +247,14 @@ def test_a_repeated_search_counts_in_repeats(tmp_path):
         assert row.score == (sorted(finals)[2] + sorted(finals)[3]) / 2
         best = min(results.searched, key=lambda r: (r["optimizer"] != row.optimizer, r.final("validation_loss")))
         assert row.hyperparameters == best["hyperparameters"]
+        rates = [runs[0]["hyperparameters"]["lr"] for runs in row.repeats]
+        assert row.told == {"lr": f"{min(rates):.3g} to {max(rates):.3g}"}
     searched = {r["seed"]: [] for r in results.searched}
     for trained in results.searched:
         searched[trained["seed"]].append(trained["hyperparameters"]["lr"])
     assert len({tuple(values) for values in searched.values()}) == 6
+    (drawn,) = [note for note in ranking_notes(results, results.ranking) if note.startswith("Searched")]
+    assert drawn.startswith("Searched, 3 trials each, drawn log-uniformly: ")
 
 
 def test_a_repeated_grid_trains_as_populations_in_several_chunks(tmp_path, monkeypatch):

@@ -304,6 +304,17 @@ def test_the_next_command_can_be_parsed_and_looks_closer(tmp_path):
     assert advice.next_command(compare(tmp_path)) is None
 
 
+def test_the_next_command_keeps_what_it_compares(tmp_path):
+    given = {"epochs": 1, "seeds": 1, "final_seeds": 2, "lrs": [0.01, 0.1], "threads": 1, "progress": False}
+    full = fl.compare("cubic", ["sgd", "adam"], target="train_loss<=sgd", **given, store=tmp_path / "baseline")
+    assert ("--target 'train_loss<=sgd'" in advice.next_command(full)) == all(
+        row.steps_to_target is not None for row in full.ranking
+    )
+    conditions = {"vary": {"l2": [0, 0.1]}, "schedules": ["constant", "cosine"]}
+    one = fl.compare("cubic", ["sgd"], **conditions, **given, store=tmp_path / "conditions")
+    assert "--vary l2=0,0.1 --schedule constant --schedule cosine" in advice.next_command(one)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -321,6 +332,10 @@ def test_the_next_command_can_be_parsed_and_looks_closer(tmp_path):
         ({"threads": 0}, "threads must be a whole number of at least 1"),
         ({"target": "accuracy"}, "A target is QUANTITY>=VALUE"),
         ({"target": "test_accuracy>=0.9"}, "is no recorded quantity"),
+        ({"target": "train_loss>=0.9"}, "Of train_loss less is better, so a target is train_loss<=0.9; got"),
+        ({"protocol": "full", "tuning_repeats": 6, "lrs": [0.1]}, "tuning_repeats asks for more of a search, and noth"),
+        ({"protocol": "full", "extra_trials": 2, "lrs": [0.1]}, "extra_trials asks for more of a search, and nothing"),
+        ({"protocol": "full", "search": "random", "lrs": [0.1, 1.0]}, "draws values from ranges, and no optimizer"),
         ({"lrs": []}, "lr has no values"),
         ({"optimizers": []}, "at least one optimizer"),
         ({"optimizers": ["adam", "adam"]}, "named twice"),

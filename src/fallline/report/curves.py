@@ -38,7 +38,7 @@ def draw_curves(
         curve = median_curve(row.winners, quantity)
         y = drawable(curve.median)
         ax.plot(curve.step, y, color=look.color, linestyle=look.dash.matplotlib, linewidth=2.2)
-        name = f"{row.optimizer}  {setting_text(row.tuned)}" if with_values else row.optimizer
+        name = f"{row.optimizer}  {setting_text(row.told)}" if with_values else row.optimizer
         if not math.isfinite(row.score):
             name = f"x {row.optimizer}"
         ends.append((row.score, shortened(name, 32 if with_values else 22), look.color))

@@ -86,7 +86,7 @@ def _row(row: Row) -> dict[str, Any]:
     columns = [name for name in row.winners[0].curve.columns if name not in COUNTS]
     return {
         "optimizer": row.optimizer,
-        "values": setting_text(row.tuned),
+        "values": setting_text(row.told),
         "runs": [_run(record, columns) for record in row.winners],
         "medians": {name: vars(median_curve(row.winners, name)) for name in columns},
     }
@@ -108,7 +108,7 @@ def _measure(results: StudyResults, measure: Measure, problem: str) -> dict[str,
         "rows": [
             {
                 "optimizer": row.optimizer,
-                "values": setting_text({**row.tuned, **condition(results, row)}),
+                "values": setting_text({**row.told, **condition(results, row)}),
                 **vars(measured_curve(row.winners, measure.column)),
             }
             for row in rows

@@ -82,7 +82,7 @@ def _draw(ax: "Axes", rows: Sequence[Row], names: Sequence[str], styles: Mapping
 
 
 def _name(results: StudyResults, row: Row) -> str:
-    return filled([row.optimizer, *setting_parts({**condition(results, row), **row.tuned})], NAME)
+    return filled([row.optimizer, *setting_parts({**condition(results, row), **row.told})], NAME)
 
 
 def _height(name: str) -> float:

@@ -141,7 +141,7 @@ def _divergences(results: StudyResults) -> str:
 
 
 def _named(results: StudyResults, row: Row) -> str:
-    told = setting_text({**row.tuned, **condition(results, row)})
+    told = setting_text({**row.told, **condition(results, row)})
     return f"{row.optimizer} with {told}" if told else row.optimizer
 
 

@@ -25,6 +25,7 @@ def ranking_notes(results: StudyResults, rows: list[Row]) -> list[str]:
     notes = [
         selection_note(rows),
         search_note(results.specification),
+        further_note(results),
         interval_note(rows),
         target_note(rows),
         instance_note(results, rows),
@@ -48,7 +49,12 @@ def selection_note(rows: list[Row]) -> str:
         chose = (
             f"Values: least median {quantity_text(row.selected_on)} of {runs} each. All that is reported, and the "
             f"order: {reruns} of them on seeds that chose nothing"
-            + (f", {len(row.repeats)} times, each after a search of its own; of each the median" if many else "")
+            + (
+                f", {len(row.repeats)} times, each after a search of its own; of each the median. The line "
+                "to paste has the values of the repeat whose search found the best"
+                if many
+                else ""
+            )
         )
     elif row.rerun:
         chose = f"Order: least median {quantity_text(row.selected_on)}"
@@ -62,6 +68,15 @@ def selection_note(rows: list[Row]) -> str:
         f"{chose}, because nothing was held out. "
         "This says how well the data were fitted, not how well new data would be predicted."
     )
+
+
+def further_note(results: StudyResults) -> str | None:
+    """That every optimizer got trials beside those of the search; None where it was not so."""
+    # The stages behind the search are the further trials and the reruns, or the reruns alone.
+    if len(results.plan.get("later", ())) < 2:
+        return None
+    count = counted(results.specification.extra_trials, "further trial")
+    return f"A best value was at the edge of what was searched: {count} for each, which may lie beyond it."
 
 
 def interval_note(rows: list[Row]) -> str:

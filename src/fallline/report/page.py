@@ -120,7 +120,7 @@ def _ranking(results: StudyResults, problem: str) -> Ranking:
     for i, (place, row) in enumerate(zip(places(rows), rows, strict=True)):
         own = [
             Cell("place", str(place)),
-            Cell("best values", ", ".join(setting_parts(row.tuned)) or "as given", numeric=False),
+            Cell("best values", ", ".join(setting_parts(row.told)) or "as given", numeric=False),
             *([Cell("with", ", ".join(conditions[i]), numeric=False)] if any(conditions) else []),
             *(Cell(quantity_text(quantity), *cells[quantity][i]) for quantity in columns),
             Cell("diverged", f"{row.diverged}/{row.members}"),

@@ -1,6 +1,6 @@
 """What was searched, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fallline.report.words import counted, listed, value_text
 from fallline.study.specification import OptimizerSpecification, Specification
@@ -14,15 +14,21 @@ _DRAWN = {
 
 def search_note(spec: Specification) -> str | None:
     """The search space of every optimizer and its digest, in a sentence; None where nothing was searched."""
+    drawn = [o for o in spec.optimizers if o.ranges] if spec.search != "grid" else []
+    whole = _spaces([optimizer for optimizer in spec.optimizers if optimizer not in drawn])
+    parts = [f"Searched: {whole}"] if whole else []
+    if drawn:
+        how = f"{counted(spec.trials, 'trial')} each, {_DRAWN[spec.search]}"
+        parts.append(f"Searched, {how}: {_spaces(drawn)}")
+    return f"{'. '.join(parts)} (digest {spec.search_digest})." if parts else None
+
+
+def _spaces(optimizers: Sequence[OptimizerSpecification]) -> str:
     found: dict[str, list[str]] = {}
-    for optimizer in spec.optimizers:
+    for optimizer in optimizers:
         if told := _space(optimizer):
             found.setdefault(told, []).append(optimizer.label)
-    if not found:
-        return None
-    how = f", {counted(spec.trials, 'trial')} each, {_DRAWN[spec.search]}" if spec.search != "grid" else ""
-    spaces = "; ".join(f"{listed(labels)} {told}" for told, labels in found.items())
-    return f"Searched{how}: {spaces} (digest {spec.search_digest})."
+    return "; ".join(f"{listed(labels)} {told}" for told, labels in found.items())
 
 
 def _space(optimizer: OptimizerSpecification) -> str:

@@ -184,7 +184,7 @@ def _table(results: StudyResults, rows: list[Row], styles: dict[str, Look], layo
     cells = {quantity: quantity_cells(rows, quantity) for quantity in {*quantities, rows[0].selected_on}}
     for i, (place, row) in enumerate(zip(places(rows), rows, strict=True)):
         name = Text(row.optimizer, style=f"bold {styles[row.optimizer].color}")
-        values = Text(joint.join(setting_parts(row.tuned)) or "as given")
+        values = Text(joint.join(setting_parts(row.told)) or "as given")
         table.add_row(
             str(place),
             *([Text.assemble(name, "\n", values)] if layout.beneath else [name, values]),

@@ -15,7 +15,12 @@ def verdict_notes(results: StudyResults, problem: str) -> list[str]:
     rows = [row for row in results.ranking if row.problem == problem]
     if results.specification.protocol == "sweep":
         return [SWEEP] if len(rows) > 1 else []
-    return [told for judged in results.verdicts if judged.problem == problem for told in _told(judged)]
+    notes = [told for judged in results.verdicts if judged.problem == problem for told in _told(judged)]
+    several = len(results.verdicts)
+    if notes and several > 1:
+        alpha = 100 * results.verdicts[0].verdict.alpha
+        notes.append(f"Each of the {several} verdicts of this study has an error rate of {alpha:g} % of its own.")
+    return notes
 
 
 def _told(judged: Judged) -> list[str]:

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fallline.protocol import TRIALS
@@ -33,6 +33,7 @@ def next_command(results: StudyResults) -> str | None:
     if not labels or None in sources:
         return None
     words = ["fallline", "compare", *map(_problem, spec.problems)]
+    alone = len(optimizers) == 1
     for optimizer in optimizers:
         words += ["-o", _optimizer(optimizer, best[optimizer.label].hyperparameters)]
     winner = best[labels[0]]
@@ -40,16 +41,19 @@ def next_command(results: StudyResults) -> str | None:
     found = {name: value for row in reversed(results.ranking) for name, value in row.factors.items()} | dict(
         winner.factors
     )
-    words += [word for name in spec.factors for word in ("--vary", f"{name}={_word(found[name])}")]
-    words += ["--schedule", winner.schedule] if winner.schedule != "constant" else []
+    # Of one optimizer its conditions are compared.
+    kept = {name: values if alone else (found[name],) for name, values in spec.factors.items()}
+    words += [word for name, own in kept.items() for word in ("--vary", f"{name}={','.join(map(_word, own))}")]
+    schedules = spec.schedules if alone else (winner.schedule,)
+    words += [word for name in schedules if schedules != ("constant",) for word in ("--schedule", name)]
     if winner.batch_size not in (None, spec.problems[0].batch_size or DEFAULT_BATCH_SIZE):
         words += ["--batch-size", str(winner.batch_size)]
-    return shlex.join([*words, *_options(results)])
+    return shlex.join([*words, *_options(results, labels)])
 
 
-def _is_relative(problem: ProblemSpecification) -> bool:
-    """Whether its target is the result of an optimizer, which the command may not compare."""
-    return problem.target is not None and Target.parse(problem.target).baseline is not None
+def _can_be_met(problem: ProblemSpecification, labels: Sequence[str]) -> bool:
+    """Whether its target is a value, or the result of one of the optimizers that the command compares."""
+    return problem.target is None or Target.parse(problem.target).baseline in (None, *labels)
 
 
 def _problem(problem: ProblemSpecification) -> str:
@@ -73,7 +77,7 @@ def _word(value: Any) -> str:
     return spelled(value).replace(" ", "")
 
 
-def _options(results: StudyResults) -> list[str]:
+def _options(results: StudyResults, labels: Sequence[str]) -> list[str]:
     spec = results.specification
     targets = {p.target for p in spec.problems}
     met = all(row.steps_to_target is not None for row in results.ranking)
@@ -94,7 +98,7 @@ def _options(results: StudyResults) -> list[str]:
         "--validation": spec.validation or None,
         "--order": None if spec.order == "reshuffle" else spec.order,
         "--target": spec.problems[0].target
-        if met and len(targets) == 1 and not _is_relative(spec.problems[0])
+        if met and len(targets) == 1 and _can_be_met(spec.problems[0], labels)
         else None,
         "--diagnostics": None if spec.diagnostics == "none" else spec.diagnostics,
         "--penalise": None if spec.penalise == "weights" else spec.penalise,

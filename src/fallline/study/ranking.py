@@ -13,6 +13,7 @@ from fallline.study.reached import Reached
 from fallline.study.record import Record
 from fallline.study.speed import Speed
 from fallline.study.target import ResolvedTarget
+from fallline.study.values import spelled
 
 MEASURED = ("train_", "validation_", "test_")
 GROUP = ("problem", "optimizer", "factors", "schedule", "batch_size")
@@ -61,6 +62,12 @@ class Row:
     target: ResolvedTarget | None = None
     reached: Mapping[str, Reached] = field(default_factory=dict)
     speed: Speed | None = None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The tuned values in words; where repeated searches chose several, from the least to the largest, or all."""
+        chosen = [runs[0]["hyperparameters"] for runs in self.repeats]
+        return {name: _span([own[name] for own in chosen] or [value]) for name, value in self.tuned.items()}
 
     @property
     def score(self) -> float:
@@ -133,6 +140,15 @@ def best_setting(members: Sequence[Record]) -> list[Record]:
 def selected_on(members: Sequence[Record]) -> str:
     """The quantity that decides among members on one problem."""
     return members[0].curve.deciding
+
+
+def _span(values: Sequence[Any]) -> Any:
+    different = list({canonical(value): value for value in values}.values())
+    if len(different) == 1:
+        return different[0]
+    if all(isinstance(value, float) for value in different):
+        return f"{min(different):.3g} to {max(different):.3g}"
+    return "|".join(map(spelled, different))
 
 
 def _row(members: list[Record], grid: Grid, seeds: Seeds) -> Row:

@@ -149,6 +149,7 @@ class StudyResults:
             "problem": row.problem,
             "optimizer": row.optimizer,
             "hyperparameters": dict(row.hyperparameters),
+            "chosen_in_repeats": [dict(runs[0]["hyperparameters"]) for runs in row.repeats],
             "factors": dict(row.factors),
             "schedule": row.schedule,
             "batch_size": row.batch_size,

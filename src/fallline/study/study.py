@@ -4,14 +4,13 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import nn
 
-from fallline.arguments import whole
 from fallline.errors import InputError
 from fallline.problems import Prepared, prepare
 from fallline.rules import LogRange, Rule
 from fallline.study.algorithms import resolve
+from fallline.study.checks import check_batches, check_search, check_target, checked_batch_sizes
 from fallline.study.conditions import (
     checked_factors,
     checked_schedules,
@@ -22,7 +21,7 @@ from fallline.study.conditions import (
 )
 from fallline.study.contenders import Contender, distinguished, others_of, wrappers_of
 from fallline.study.course import StageOfMembers, course, reruns_ahead
-from fallline.study.defaults import DEFAULT_BATCH_SIZE, default_batch_size
+from fallline.study.defaults import default_batch_size
 from fallline.study.environment import environment
 from fallline.study.known_plans import known_or_made
 from fallline.study.named import NamedProblem, load_named
@@ -32,9 +31,8 @@ from fallline.study.planning import device_of, make_plan
 from fallline.study.record import describe, key
 from fallline.study.rehearsing import prove, rehearse_members
 from fallline.study.specification import OptimizerSpecification, ProblemSpecification, Specification, specification
-from fallline.study.target import Target, refuse_several_baselines
+from fallline.study.target import Target
 from fallline.training import Algorithm, Budget, Member
-from fallline.training.treatments import TREATMENTS
 
 
 @dataclass(frozen=True)
@@ -127,19 +125,21 @@ def make_study(
         factors=factors,
         schedules=tuple(map(str, chosen_schedules)),
         penalise=spelled_rule(penalise),
-        batch_sizes=_batch_sizes(problems, batch_sizes),
+        batch_sizes=checked_batch_sizes(problems, batch_sizes),
         device=device,
         **rest,
     )
+    if plan is None:
+        check_search(spec, contenders)
     prepared = {p.name: prepare(p.problem, spec.seed, place, spec.validation) for p in problems}
     if batch_sizes is None:
         spec = spec.model_copy(update={"batch_sizes": (default_batch_size(prepared.values()),)})
     first = next(course(spec, prepared, contenders))
     members = first.members
     for problem in spec.problems:
-        _check_target(problem, prepared[problem.name], spec)
+        check_target(problem, prepared[problem.name], spec)
         refuse_waiting_for_nothing(problem.name, spec.factors, prepared[problem.name].validation)
-    _check_batches(spec, prepared)
+    check_batches(spec, prepared)
     prove(contenders)
     models = rehearse_members(members, prepared, spec.seed)
     code = [*(_kind(c.algorithm) for c in contenders), *map(type, chosen_schedules), group_rule(spec.penalise)]
@@ -240,39 +240,8 @@ def _budget(spec: Specification) -> Budget:
     return Budget(spec.epochs, spec.steps, spec.evaluate_every, spec.losses_every)
 
 
-def _batch_sizes(problems: Sequence[NamedProblem], given: Sequence[Any] | None) -> Sequence[Any]:
-    loaders = [p.name for p in problems if isinstance(p.problem.train, torch.utils.data.DataLoader)]
-    if loaders and given is not None and any(size is not None for size in given):
-        raise InputError(
-            f"The training data of {loaders[0]} is a DataLoader, whose own batch size stands; give no batch size."
-        )
-    for size in given or ():
-        # None is what a study of loaders alone has.
-        if size is not None or len(loaders) < len(problems):
-            whole("batch_sizes", size, 1)
-    return (DEFAULT_BATCH_SIZE,) if given is None else tuple(dict.fromkeys(given))
-
-
-def _check_batches(spec: Specification, problems: Mapping[str, Prepared]) -> None:
-    for name, prepared in problems.items():
-        for size in spec.batch_sizes:
-            if prepared.train.rows is not None and size is not None and size > prepared.train.rows:
-                raise InputError(f"batch size {size} is larger than the {prepared.train.rows} training rows of {name}.")
-
-
 def _kind(algorithm: Algorithm) -> type:
     return algorithm if isinstance(algorithm, type) else type(algorithm.core())
-
-
-def _check_target(problem: ProblemSpecification, prepared: Prepared, spec: Specification) -> None:
-    if problem.target is not None:
-        splits = [name for name in ("train", "validation", "test") if name in prepared.rows]
-        known = [f"{split}_{quantity}" for split in splits for quantity in prepared.objective.names]
-        own = problem.target == prepared.problem.target
-        target = Target.parse(problem.target, None if own else known, [o.label for o in spec.optimizers])
-        taken = {*prepared.problem.all_factors(), *TREATMENTS}
-        factors = {name: values for name, values in spec.factors.items() if name in taken}
-        refuse_several_baselines(target, {**factors, "schedule": spec.schedules, "batch size": spec.batch_sizes})
 
 
 def _listed(c: Contender, search: str) -> dict[str, tuple[Any, ...]]:
