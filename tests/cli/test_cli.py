@@ -221,7 +221,7 @@ def test_a_signal_before_the_command_begins_is_no_traceback(monkeypatch, capsys)
     def starting():
         raise Terminated
 
-    monkeypatch.setattr("fallline.cli.main.app", starting)
+    monkeypatch.setattr(sys.modules["fallline.cli.main"], "app", starting)
     before = signal.getsignal(signal.SIGTERM)
     try:
         with pytest.raises(SystemExit) as end:

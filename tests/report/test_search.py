@@ -9,9 +9,8 @@ def optimizer(label, values=(), ranges=None):
 
 
 def said(*optimizers, **changes):
-    note = search_note(
-        Specification(problems=[ProblemSpecification(name="line", source=None)], optimizers=optimizers, **changes)
-    )
+    problems = [ProblemSpecification(name="line", source=None)]
+    note = search_note(Specification(problems=problems, optimizers=optimizers, epochs=1, **changes))
     return note and note.partition(" (digest")[0]
 
 
