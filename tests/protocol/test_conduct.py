@@ -85,6 +85,14 @@ def test_one_at_an_edge_gives_everybody_in_its_field_more_trials():
     assert [stage.name for stage in stages] == ["search", "reruns"]
 
 
+def test_an_edge_in_one_repeat_concerns_that_repeat_alone():
+    own = [rates(0.1, 1, 10), rates(0.01, 0.1, 1)]
+    stages, _ = follow([[Contestant("sgd", own), Contestant("adam", own)]], Seeds(1, 1, 2), bowl(1), further=1)
+    assert [stage.name for stage in stages] == ["search", "further trials", "reruns"]
+    # The second repeat's seeds are 2, of its search, and 3.
+    assert told(stages[1]) == [(0, 10.0, 2, "search"), (1, 10.0, 2, "search")]
+
+
 def test_selection_counts_a_diverged_run_as_the_worst():
     assert selected([[1.0, math.nan, math.inf], [5.0, 6.0, math.inf], [4.0, 7.0, 6.0]]) == 2
     assert selected([[math.inf, math.inf, math.inf], [math.nan, math.nan, 1.0]]) == 1

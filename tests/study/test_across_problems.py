@@ -23,6 +23,8 @@ def test_ratios_and_ranks_over_problems():
     assert (pair.first, pair.second) == ("adam", "sgd")
     assert pair.ratio.geometric_mean == pytest.approx(0.5)
     assert (pair.ratio.interval.low, pair.ratio.interval.high) == pytest.approx((0.25, 1.0))
+    back = found.between("sgd", "adam").interval
+    assert (back.low, back.high) == pytest.approx((1.0, 4.0))
 
 
 def test_one_problem_or_one_entrant_is_nothing_to_compare():
