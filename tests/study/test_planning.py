@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 import fallline as fl
+from fallline.cohorts import Trial
 from fallline.errors import InputError
 from fallline.study import one_by_one, planning
+from fallline.study.one_by_one import Pace
 from fallline.study.plan import Plan, PlannedPopulation, chunks
 from tests.study.studies import compare, curves, line, same
 
@@ -88,7 +90,7 @@ def test_what_cannot_be_mapped_is_refused_with_the_reason_and_trained_in_the_loo
 
 def test_auto_names_the_reason_and_trains_the_others_together(tmp_path, monkeypatch):
     monkeypatch.setattr(planning, "SHORT", 0.0)
-    monkeypatch.setattr(one_by_one, "_seconds_of_step", lambda member, problem, seed: 1.0)
+    monkeypatch.setattr(one_by_one, "_pace", lambda member, problem, seed: Pace(1.0, 0.0))
     results = compare(tmp_path, optimizers=["sgd", "adam", torch.optim.SGD])
     told = " ".join(results.plan["reasons"])
     assert "is no rule of fallline's" in told
@@ -99,7 +101,7 @@ def test_auto_names_the_reason_and_trains_the_others_together(tmp_path, monkeypa
 
 
 def test_what_trains_long_one_by_one_is_shared_out_to_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr(one_by_one, "_seconds_of_step", lambda member, problem, seed: 1.0)
+    monkeypatch.setattr(one_by_one, "_pace", lambda member, problem, seed: Pace(1.0, 0.0))
     monkeypatch.setattr(one_by_one, "cpu_count", lambda: 2)
     optimizers = [torch.optim.SGD, torch.optim.Adam]
 
@@ -112,6 +114,21 @@ def test_what_trains_long_one_by_one_is_shared_out_to_processes(tmp_path, monkey
     assert planned(threads=1).runner == "loop"
     monkeypatch.setattr(one_by_one, "unpackable", lambda *_: "no")
     assert planned(seed=1).runner == "loop"
+
+
+def test_evaluations_count_in_what_a_plan_reckons(monkeypatch):
+    """21 members of 36 steps are evaluated about 20 times, in the loop one after another."""
+    monkeypatch.setattr(one_by_one, "_pace", lambda member, problem, seed: Pace(0.1, 0.1))
+    monkeypatch.setattr(one_by_one, "cpu_count", lambda: 1)
+
+    def populations(evaluating):
+        monkeypatch.setattr(planning.cohorts, "tried", lambda *_: Trial(0.5, 0.0, evaluating, 1))
+        monkeypatch.setattr(planning, "costs_of", lambda *_: None)
+        # Another seed has no plan that is remembered.
+        return fl.plan("digits", ["sgd"], epochs=2, seeds=3, seed=int(evaluating), threads=1).populations
+
+    assert len(populations(evaluating=1.0)) == 1
+    assert populations(evaluating=8.0) == ()
 
 
 def test_a_short_study_is_not_measured(tmp_path, monkeypatch):

@@ -16,15 +16,18 @@ from fallline.problems.prepared import Prepared
 from fallline.randomness import forked
 from fallline.training.batches import Place
 from fallline.training.member import Member
-from fallline.training.stopwatch import seconds_of
+from fallline.training.stopwatch import seconds_of, seconds_of_evaluation
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Seconds of a step, uncompiled, and of making its program; the bytes that a step holds beside the data."""
+    """Seconds of a step, uncompiled, of making its program, and of an evaluation of all members; the bytes that a step
+    holds beside the data.
+    """
 
     seconds: float
     preparing: float
+    evaluating: float
     bytes: int
 
 
@@ -33,7 +36,7 @@ def tried(members: Sequence[Member], problem: Prepared, seed: int) -> Trial:
     try:
         with forked(problem.device), flushed(), torch.no_grad():
             population = Population(members, problem, seed, 1000, None, uncompiled)
-            population.evaluate()
+            evaluating = seconds_of_evaluation(population.evaluate, problem.device)
             coming = batches_of_seeds(problem, population.first_row, seed, Place())
             population.until(1000)
             place, batch = next(coming)
@@ -42,7 +45,7 @@ def tried(members: Sequence[Member], problem: Prepared, seed: int) -> Trial:
             first = time.perf_counter() - began
             population.step(batch, place)
             seconds = seconds_of(lambda: population.step(batch, place), problem.device)
-            return Trial(seconds, max(0.0, first - seconds), population.bytes())
+            return Trial(seconds, max(0.0, first - seconds), evaluating, population.bytes())
     except (CannotMap, InputError, MachineError):
         raise
     except Exception as error:

@@ -17,7 +17,8 @@ from fallline.study.loop import threads as using
 from fallline.study.packing import unpackable
 from fallline.training import Budget, Member
 from fallline.training.batches import Place, batches
-from fallline.training.stopwatch import seconds_of
+from fallline.training.curve import evaluation_steps
+from fallline.training.stopwatch import seconds_of, seconds_of_evaluation
 from fallline.training.training import Training
 
 ONE_THREAD_BELOW = 20e6
@@ -44,10 +45,23 @@ class Asked:
         """How many updates a member is to have."""
         return self.budget.total_steps(self.problems[member.problem].train.steps(member.batch_size or 0))
 
+    def evaluations(self, member: Member) -> int:
+        """How many times a member is to be evaluated, that of the start included."""
+        per_epoch = self.problems[member.problem].train.steps(member.batch_size or 0)
+        return len(evaluation_steps(self.steps(member), per_epoch, self.budget.evaluate_every))
+
     @property
     def workers(self) -> int:
         """How many processes there would be."""
         return cpu_count() if self.threads is None else self.threads
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of a member's step, and of an evaluation."""
+
+    step: float
+    evaluation: float
 
 
 @dataclass(frozen=True)
@@ -69,14 +83,13 @@ class Alone:
         """What kin take, from a few steps of each optimizer; nothing is measured where there is nothing to choose."""
         if asked.runner == "auto" and len(asked.members) < FEW:
             return cls(0.0, math.inf)
-        steps = asked.steps(members[0])
         threads = _threads(members, asked)[0]
         with using(threads):
-            loop = _seconds_of_a_step(members, asked) * steps
+            loop = _seconds(members, asked)
         if not _worth_looking(members, asked, loop):
             return cls(loop, math.inf)
         with using(1):
-            single = loop if threads == 1 else _seconds_of_a_step(members, asked) * steps
+            single = loop if threads == 1 else _seconds(members, asked)
         rounds = -(-len(members) // asked.workers)
         return cls(loop, STARTING + single * rounds / len(members))
 
@@ -125,22 +138,24 @@ def _worth_looking(members: Sequence[Member], asked: Asked, loop: float) -> bool
     return spread and min(asked.workers, len(members)) > 1 and loop > STARTING
 
 
-def _seconds_of_a_step(members: Sequence[Member], asked: Asked) -> float:
-    """The seconds that one step of all members takes one after another, from a few steps of each optimizer."""
+def _seconds(members: Sequence[Member], asked: Asked) -> float:
+    """The seconds that all members take one after another, from a few steps and an evaluation of each optimizer."""
     problem = asked.problems[members[0].problem]
+    steps, evaluations = asked.steps(members[0]), asked.evaluations(members[0])
     first = {member.optimizer: member for member in reversed(members)}
-    step = {name: _seconds_of_step(member, problem, asked.seed) for name, member in first.items()}
-    return sum(step[member.optimizer] for member in members)
+    paces = {name: _pace(member, problem, asked.seed) for name, member in first.items()}
+    each = {name: pace.step * steps + pace.evaluation * evaluations for name, pace in paces.items()}
+    return sum(each[member.optimizer] for member in members)
 
 
-def _seconds_of_step(member: Member, problem: Prepared, seed: int) -> float:
+def _pace(member: Member, problem: Prepared, seed: int) -> Pace:
     with forked(problem.device):
         training = Training(member, problem, seed, 1000)
         try:
             place, batch = next(batches(problem, member, seed, Place()))
-            training.evaluate()
+            evaluation = seconds_of_evaluation(training.evaluate, problem.device)
             training.step(batch, place)
-            return seconds_of(lambda: training.step(batch, place), problem.device)
+            return Pace(seconds_of(lambda: training.step(batch, place), problem.device), evaluation)
         finally:
             training.close()
 

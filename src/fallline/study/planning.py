@@ -112,14 +112,15 @@ def _of_kin(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str, Alone
                 "Use the runner auto, loop or processes."
             ) from error
         return [], f"one by one: {told} cannot train as a population: {error}", one_by_one
-    together = trial.seconds * steps * len(own) / len(some)
+    stepping = trial.seconds * steps * len(own) / len(some)
+    together = stepping + trial.evaluating * asked.evaluations(own[0]) * len(own) / len(some)
     if not forced and together > 0.9 * alone:
         return [], f"one by one: {told} take about {alone:.2g} s, {together:.2g} s as a population", one_by_one
     fitting = max(1, int(_free() * len(some) / trial.bytes) // seeds)
-    compiled = asked.runner == "compiled" or (not forced and together * SAVED_BY_COMPILING > COMPILING)
+    compiled = asked.runner == "compiled" or (not forced and stepping * SAVED_BY_COMPILING > COMPILING)
     how = "compiled" if compiled else "captured"
     costs = None
-    if together > WORTH_MEASURING * trial.preparing:
+    if stepping > WORTH_MEASURING * trial.preparing:
         with using(threads):
             costs = costs_of(some, asked.problems[own[0].problem], asked.seed, trial, compiled)
     populations = [PlannedPopulation(part, threads, compiled, costs) for part in chunks(kin.places, seeds, fitting)]

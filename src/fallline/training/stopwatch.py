@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 
 _TIMED = 5
+_LONG = 0.5
 
 
 def seconds_of(step: Callable[[], object], device: torch.device) -> float:
@@ -15,11 +16,20 @@ def seconds_of(step: Callable[[], object], device: torch.device) -> float:
     >>> seconds_of(lambda: time.sleep(0.01), torch.device("cpu")) < 0.1
     True
     """
+    return min(_timed(step, device) for _ in range(_TIMED))
+
+
+def seconds_of_evaluation(evaluate: Callable[[], object], device: torch.device) -> float:
+    """The seconds of a call that may take long; of a second one where the first was short, since that may have prepared
+    something.
+    """
+    first = _timed(evaluate, device)
+    return first if first > _LONG else min(first, _timed(evaluate, device))
+
+
+def _timed(call: Callable[[], object], device: torch.device) -> float:
     alone = device.type == "cpu" and torch.get_num_threads() == 1
     clock = time.thread_time if alone else time.perf_counter
-    times = []
-    for _ in range(_TIMED):
-        began = clock()
-        step()
-        times.append(clock() - began)
-    return min(times)
+    began = clock()
+    call()
+    return clock() - began
