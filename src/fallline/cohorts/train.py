@@ -55,7 +55,7 @@ def train_population(
     first = members[0]
     per_epoch = problem.train.steps(first.batch_size or 0)
     total = budget.total_steps(per_epoch)
-    # Its tensors are its own and its batches lie in order: to assert that takes a tenth of a small network's step.
+    # Its tensors are its own and its batches lie in order: to assert that takes time at every step.
     backend: Backend = partial(inductor, asserting=False) if compiled else uncompiled
     keep_memory()
     with forked(problem.device), flushed():

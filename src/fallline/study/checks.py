@@ -43,7 +43,7 @@ def check_search(spec: Specification, contenders: Sequence[Contender]) -> None:
     for name, without in {"tuning_repeats": 1, "extra_trials": 0}.items():
         if fixed and getattr(spec, name) != without:
             raise WrongArgument(
-                (name, " asks for more of a search, and nothing is searched: every optimizer has one setting.")
+                (name, " asks for more of a search, and nothing is searched: every optimizer has one setting")
             )
 
 

@@ -36,8 +36,7 @@ def known_direction(quantity: str) -> Literal["less", "more"] | None:
     ('less', 'less')
     """
     words = re.findall(r"[a-z]+[0-9]*", re.sub(r"([a-z])([A-Z])", r"\1_\2", quantity).lower())
-    if any(word in _LESS.split() or word.endswith(_JOINED) for word in words) or {"negative", "likelihood"} <= set(
-        words
-    ):
+    of_errors = any(word in _LESS.split() or word.endswith(_JOINED) for word in words)
+    if of_errors or {"negative", "likelihood"} <= set(words):
         return "less"
     return "more" if any(word in _MORE.split() for word in words) else None
