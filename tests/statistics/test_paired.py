@@ -54,6 +54,14 @@ def test_exact_intervals_have_their_level_at_every_probability():
         assert covered >= 0.95
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 7])
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_exact_intervals_are_scipys(count, level):
+    found = exact_proportion(count, 7, level)
+    expected = stats.binomtest(count, 7).proportion_ci(level, "exact")
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
 def test_wilson_by_its_formula():
     z, n, share = stats.norm.ppf(0.975), 10, 0.7
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)

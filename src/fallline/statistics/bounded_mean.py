@@ -2,8 +2,6 @@
 
 import math
 
-from scipy import optimize
-
 from fallline.statistics.interval import LEVEL, Interval
 from fallline.statistics.sample import Numbers
 
@@ -19,6 +17,9 @@ def bounded_mean(values: Numbers, least: float, most: float, level: float = LEVE
     >>> found.low, round(found.high, 4), round(1 - 0.025 ** (1 / 4), 4)
     (0.0, 0.6024, 0.6024)
     """
+    # scipy.optimize takes a while to import, and only several problems have it used.
+    from scipy import optimize
+
     if least == most:
         return Interval(least, least, most, level)
     share = min(1.0, max(0.0, (float(values.mean()) - least) / (most - least)))

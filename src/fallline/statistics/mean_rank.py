@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from fallline.statistics.bounded_mean import bounded_mean
 from fallline.statistics.interval import LEVEL, Interval
+from fallline.statistics.ranks import ranks
 from fallline.statistics.sample import Numbers, table
 
 
@@ -25,5 +25,5 @@ def mean_ranks(
     (1.0, 1.0, 1.602)
     """
     values = table("results", -np.asarray(results, dtype=np.float64) if higher_is_better else results, "optimizers")
-    ranks = stats.rankdata(values, axis=1)
-    return tuple(bounded_mean(column, 1.0, float(ranks.shape[1]), level) for column in ranks.T)
+    of_problems = np.stack([ranks(row) for row in values])
+    return tuple(bounded_mean(column, 1.0, float(values.shape[1]), level) for column in of_problems.T)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from fallline.statistics.interval import LEVEL
 from fallline.statistics.sample import Numbers, sequence
@@ -52,4 +52,4 @@ def middle(ordered: Numbers) -> float:
 @cache
 def _levels(n: int) -> list[float]:
     """The confidence levels of the intervals from the k-th least to the k-th largest of n values."""
-    return [float(1 - 2 * stats.binom.cdf(k, n, 0.5)) for k in range((n + 1) // 2)]
+    return [float(1 - 2 * special.bdtr(k, n, 0.5)) for k in range((n + 1) // 2)]

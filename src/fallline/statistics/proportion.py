@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from scipy import stats
+from scipy import special
 
 from fallline.statistics.interval import LEVEL
 
@@ -31,9 +31,13 @@ def exact_proportion(count: int, of: int, level: float = LEVEL) -> Proportion:
     >>> round(exact.low, 3), exact.high
     (0.692, 1.0)
     """
-    return _proportion(count, of, level, "exact")
+    # Quantiles of the beta distribution; 0 and 1 where it has none.
+    low = float(special.betaincinv(count, of - count + 1, (1 - level) / 2)) if count else 0.0
+    high = float(special.betaincinv(count + 1, of - count, (1 + level) / 2)) if count < of else 1.0
+    return Proportion(count, of, low, high, level)
 
 
+@lru_cache(maxsize=4096)
 def wilson_proportion(count: int, of: int, level: float = LEVEL) -> Proportion:
     """The interval of Wilson (1927): narrower than the exact one, it has its level on average over probabilities.
 
@@ -41,10 +45,8 @@ def wilson_proportion(count: int, of: int, level: float = LEVEL) -> Proportion:
     >>> round(wilson.low, 3), wilson.high
     (0.722, 1.0)
     """
-    return _proportion(count, of, level, "wilson")
+    # scipy.stats takes long to import, which those who need no such interval need not wait for.
+    from scipy import stats
 
-
-@lru_cache(maxsize=4096)
-def _proportion(count: int, of: int, level: float, method: str) -> Proportion:
-    ends = stats.binomtest(count, of).proportion_ci(level, method)
+    ends = stats.binomtest(count, of).proportion_ci(level, "wilson")
     return Proportion(count, of, float(ends.low), float(ends.high), level)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
 
+from fallline.statistics.ranks import ranks
 from fallline.statistics.sample import Numbers, paired_differences
 
 
@@ -31,9 +31,9 @@ def signed_rank_test(differences: Sequence[float] | Numbers) -> SignedRank:
     SignedRank(positive=0.0, negative=21.0, p=0.03125)
     """
     values = paired_differences(differences)
-    ranks = stats.rankdata(np.abs(values))
-    positive, negative = float(ranks[values > 0].sum()), float(ranks[values < 0].sum())
-    below = null_distribution(tuple(sorted((2 * ranks[values != 0]).astype(int).tolist())))
+    of_sizes = ranks(np.abs(values))
+    positive, negative = float(of_sizes[values > 0].sum()), float(of_sizes[values < 0].sum())
+    below = null_distribution(tuple(sorted((2 * of_sizes[values != 0]).astype(int).tolist())))
     return SignedRank(positive, negative, min(1.0, 2 * float(below[round(2 * min(positive, negative))])))
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from fallline.errors import WrongArgument, shown
 from fallline.statistics.interval import LEVEL
@@ -48,6 +47,9 @@ def time_to_target(
     >>> found.hits.count, found.median, found.without, round(found.cost, 2)
     (3, 30.0, (0.75, 0.5, 0.25), 46.67)
     """
+    # scipy.stats takes long to import, and only studies with a target have it used.
+    from scipy import stats
+
     times = sample("first_reached", [np.inf if time is None else time for time in first_reached])
     until = _lengths("watched", watched, len(times))
     hit = np.isfinite(times)
