@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 import fallline as fl
-from fallline.study import planning
+from fallline.study import together
 from fallline.study.environment import cpu
 
 RESULTS = Path(__file__).parent / "results" / "leaving.json"
@@ -35,7 +35,7 @@ EPOCHS = 30
 def study(case: str, leave: bool, runner: str, settings: int, seeds: int) -> dict[str, Any]:
     """Plan and train one study; what it took and how its members ended."""
     if not leave:
-        planning.costs_of = lambda *_: None  # type: ignore[assignment]
+        together.costs_of = lambda *_: None  # type: ignore[assignment]
     good = settings // 4
     given: dict[str, Any] = {"epochs": EPOCHS, "seeds": seeds, "threads": 1, "runner": runner, "progress": False}
     if case == "diverged":

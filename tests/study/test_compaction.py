@@ -4,7 +4,8 @@ import pytest
 
 import fallline as fl
 from fallline.cohorts import Costs
-from fallline.study import planning
+from fallline.study import planning, together
+from fallline.study.leaving import COMPILING
 from fallline.study.plan import Plan, PlannedPopulation
 from fallline.study.store import Store
 from tests.study.studies import compare, curves, line, same
@@ -18,8 +19,8 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 @pytest.fixture
 def leaving(monkeypatch):
     """Plans whose populations always find that leaving repays."""
-    monkeypatch.setattr(planning, "WORTH_MEASURING", 0.0)
-    monkeypatch.setattr(planning, "costs_of", lambda *_: Costs(1.0, 0.0))
+    monkeypatch.setattr(together, "WORTH_MEASURING", 0.0)
+    monkeypatch.setattr(together, "costs_of", lambda *_: Costs(1.0, 0.0))
 
 
 def test_when_members_left_is_kept_with_the_plan_and_the_same_plan_does_it_again(tmp_path, leaving, monkeypatch):
@@ -47,9 +48,9 @@ def test_a_study_that_goes_on_trains_a_population_again_as_it_was(tmp_path, leav
 def test_members_that_left_end_as_in_the_loop(tmp_path, leaving):
     given = {"optimizers": ["sgd", "adam"], "lrs": RATES, "vary": {"patience": [1.0, None]}, "epochs": 8}
     loop = compare(tmp_path, store=tmp_path / "loop", runner="loop", **given)
-    together = compare(tmp_path, store=tmp_path / "together", runner="population", **given)
-    assert Plan.from_json(together.plan).populations[0].compaction
-    for one, other in zip(loop.records, together.records, strict=True):
+    population = compare(tmp_path, store=tmp_path / "together", runner="population", **given)
+    assert Plan.from_json(population.plan).populations[0].compaction
+    for one, other in zip(loop.records, population.records, strict=True):
         assert (one.outcome.ending, one.outcome.step, one.outcome.restored) == (
             other.outcome.ending,
             other.outcome.step,
@@ -59,14 +60,14 @@ def test_members_that_left_end_as_in_the_loop(tmp_path, leaving):
 
 def test_costs_are_measured_where_the_population_trains_long_enough(monkeypatch):
     assert planned("short").costs is None
-    monkeypatch.setattr(planning, "WORTH_MEASURING", 0.0)
+    monkeypatch.setattr(together, "WORTH_MEASURING", 0.0)
     costs = planned("long").costs
     assert costs is not None
     assert costs.setting >= 0
     assert costs.preparing > 0
-    costs_of = planning.costs_of
-    monkeypatch.setattr(planning, "costs_of", lambda *given: costs_of(*given[:-1], True))
-    assert planned("compiled").costs.preparing == planning.COMPILING
+    costs_of = together.costs_of
+    monkeypatch.setattr(together, "costs_of", lambda *given: costs_of(*given[:-1], True))
+    assert planned("compiled").costs.preparing == COMPILING
 
 
 def planned(name):

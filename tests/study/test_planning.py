@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,8 +11,9 @@ from torch import nn
 import fallline as fl
 from fallline.cohorts import Trial
 from fallline.errors import InputError
-from fallline.study import one_by_one, planning
+from fallline.study import one_by_one, planning, together
 from fallline.study.one_by_one import Pace
+from fallline.study.outlook import Outlook
 from fallline.study.plan import Plan, PlannedPopulation, chunks
 from tests.study.studies import compare, curves, line, same
 
@@ -89,7 +91,7 @@ def test_what_cannot_be_mapped_is_refused_with_the_reason_and_trained_in_the_loo
 
 
 def test_auto_names_the_reason_and_trains_the_others_together(tmp_path, monkeypatch):
-    monkeypatch.setattr(planning, "SHORT", 0.0)
+    monkeypatch.setattr(together, "SHORT", 0.0)
     monkeypatch.setattr(one_by_one, "_pace", lambda member, problem, seed: Pace(1.0, 0.0))
     results = compare(tmp_path, optimizers=["sgd", "adam", torch.optim.SGD])
     told = " ".join(results.plan["reasons"])
@@ -122,8 +124,8 @@ def test_evaluations_count_in_what_a_plan_reckons(monkeypatch):
     monkeypatch.setattr(one_by_one, "cpu_count", lambda: 1)
 
     def populations(evaluating):
-        monkeypatch.setattr(planning.cohorts, "tried", lambda *_: Trial(0.5, 0.0, evaluating, 1))
-        monkeypatch.setattr(planning, "costs_of", lambda *_: None)
+        monkeypatch.setattr(together.cohorts, "tried", lambda *_: Trial(0.5, 0.0, evaluating, 1))
+        monkeypatch.setattr(together, "costs_of", lambda *_: None)
         # Another seed has no plan that is remembered.
         return fl.plan("digits", ["sgd"], epochs=2, seeds=3, seed=int(evaluating), threads=1).populations
 
@@ -132,8 +134,56 @@ def test_evaluations_count_in_what_a_plan_reckons(monkeypatch):
 
 
 def test_a_short_study_is_not_measured(tmp_path, monkeypatch):
-    monkeypatch.setattr(planning.cohorts, "tried", lambda *_: pytest.fail("a population was tried"))
+    monkeypatch.setattr(together.cohorts, "tried", lambda *_: pytest.fail("a population was tried"))
     assert compare(tmp_path).plan["runner"] == "loop"
+
+
+def planned(monkeypatch, problem="digits", step=0.01, runner="auto", seed=0):
+    """The plan of 21 members of 36 steps each, where one by one a step takes so many seconds."""
+    monkeypatch.setattr(one_by_one, "_pace", lambda member, problem, seed: Pace(step, 0.0))
+    monkeypatch.setattr(one_by_one, "cpu_count", lambda: 1)
+    return fl.plan(problem, ["sgd"], epochs=2, seeds=3, seed=seed, threads=1, runner=runner)
+
+
+def untried(monkeypatch):
+    monkeypatch.setattr(together.cohorts, "tried", lambda *_: pytest.fail("a population was tried"))
+
+
+def test_a_study_too_short_to_try_a_population_goes_by_what_is_reckoned(monkeypatch):
+    with monkeypatch.context() as patch:
+        untried(patch)
+        plan = planned(patch, step=0.004)
+    assert [len(own.members) for own in plan.populations] == [21]
+    assert "as reckoned" in plan.reasons[0]
+    # It is trained so.
+    results = fl.compare("digits", ["sgd"], epochs=2, seeds=3, threads=1, progress=False)
+    assert [len(own["members"]) for own in results.plan["populations"]] == [21]
+
+
+def test_no_population_goes_untried_that_may_not_pay_or_of_which_nothing_is_known(monkeypatch):
+    untried(monkeypatch)
+    outlook = Outlook(step=0.15, preparing=0.0, trying=1.0, bytes=1, unforeseen=frozenset())
+    monkeypatch.setattr(together.Outlook, "of", lambda *_: outlook)
+    plan = planned(monkeypatch)
+    assert (plan.runner, plan.populations) == ("loop", ())
+    assert "5.4 s as a population against 7.6 s one by one" in plan.reasons[0]
+    unknown = replace(outlook, step=0.0, unforeseen=frozenset({"aten::strange"}))
+    monkeypatch.setattr(together.Outlook, "of", lambda *_: unknown)
+    plan = planned(monkeypatch, seed=1)
+    assert (plan.runner, plan.populations) == ("loop", ())
+    assert "for aten::strange" in plan.reasons[0]
+
+
+def test_a_population_is_tried_where_that_is_a_small_part_of_the_study(monkeypatch):
+    tried = []
+    monkeypatch.setattr(together.cohorts, "tried", lambda *_: tried.append(1) or Trial(0.001, 0.1, 0.001, 1))
+    monkeypatch.setattr(together, "costs_of", lambda *_: None)
+    outlook = Outlook(step=0.001, preparing=0.0, trying=3.0, bytes=1, unforeseen=frozenset({"aten::strange"}))
+    monkeypatch.setattr(together.Outlook, "of", lambda *_: outlook)
+    assert len(planned(monkeypatch, step=0.1).populations) == 1
+    assert len(tried) == 1
+    planned(monkeypatch, step=0.07, seed=1)
+    assert len(tried) == 1
 
 
 def test_the_same_command_has_the_same_plan_and_another_its_own(tmp_path, monkeypatch, own_cache):
@@ -152,7 +202,7 @@ def test_the_same_command_has_the_same_plan_and_another_its_own(tmp_path, monkey
 
 
 def test_members_are_cut_where_memory_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(planning, "_free", lambda: 3000.0)
+    monkeypatch.setattr(together, "_free", lambda: 3000.0)
     results = compare(tmp_path, runner="population", lrs=[0.01, 0.02, 0.05, 0.1])
     parts = [own["members"] for own in results.plan["populations"]]
     assert len(parts) > 1

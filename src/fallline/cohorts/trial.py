@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -12,6 +13,7 @@ from fallline.cohorts.reasons import CannotMap, told
 from fallline.cohorts.streams import batches_of_seeds
 from fallline.errors import InputError, MachineError
 from fallline.executors.kernels import uncompiled
+from fallline.problems.kept import Kept, batches_in
 from fallline.problems.prepared import Prepared
 from fallline.randomness import forked
 from fallline.training.batches import Place
@@ -36,7 +38,7 @@ def tried(members: Sequence[Member], problem: Prepared, seed: int) -> Trial:
     try:
         with forked(problem.device), flushed(), torch.no_grad():
             population = Population(members, problem, seed, 1000, None, uncompiled)
-            evaluating = seconds_of_evaluation(population.evaluate, problem.device)
+            evaluating = _evaluating(population, problem)
             coming = batches_of_seeds(problem, population.first_row, seed, Place())
             population.until(1000)
             place, batch = next(coming)
@@ -51,3 +53,13 @@ def tried(members: Sequence[Member], problem: Prepared, seed: int) -> Trial:
     except Exception as error:
         # Whatever torch meets on the way, the members can still be trained one by one.
         raise CannotMap(told(error)) from error
+
+
+def _evaluating(population: Population, problem: Prepared) -> float:
+    """The seconds of an evaluation, from the first batch of each split."""
+    total = 0.0
+    for data in problem.evaluated.values():
+        first = Kept([next(data.in_order())])
+        measure = partial(population.measured, first, population.tensors.weights)
+        total += seconds_of_evaluation(measure, problem.device) * batches_in(data)
+    return total

@@ -52,6 +52,13 @@ def keep(source: Source, where: str, at_most: int | None = None) -> Evaluated:
     return Kept(batches)
 
 
+def batches_in(data: Evaluated) -> float:
+    """How many batches as long as the first an evaluation sees."""
+    if isinstance(data, Kept):
+        return sum(map(rows, data.batches)) / rows(data.batches[0])
+    return data.steps(EVALUATION_BATCH)
+
+
 def digest(data: Evaluated | Resident) -> str:
     """The digest of every tensor's shape, dtype and bytes; of the first batch alone where a stream is not kept."""
     total = blake2b(digest_size=16)

@@ -67,11 +67,12 @@ class Pace:
 @dataclass(frozen=True)
 class Alone:
     """Seconds that members take one after another in this process, and shared out to several, where they can be
-    (infinite otherwise); the start of those is in it.
+    (infinite otherwise); the start of those is in it. An evaluation of each of them takes `evaluating` of the former.
     """
 
     loop: float
     processes: float
+    evaluating: float = 0.0
 
     @property
     def least(self) -> float:
@@ -85,13 +86,13 @@ class Alone:
             return cls(0.0, math.inf)
         threads = _threads(members, asked)[0]
         with using(threads):
-            loop = _seconds(members, asked)
+            loop, evaluating = _seconds(members, asked)
         if not _worth_looking(members, asked, loop):
-            return cls(loop, math.inf)
+            return cls(loop, math.inf, evaluating)
         with using(1):
-            single = loop if threads == 1 else _seconds(members, asked)
+            single = loop if threads == 1 else _seconds(members, asked)[0]
         rounds = -(-len(members) // asked.workers)
-        return cls(loop, STARTING + single * rounds / len(members))
+        return cls(loop, STARTING + single * rounds / len(members), evaluating)
 
 
 def faster(several: Sequence[Alone], asked: Asked) -> tuple[Literal["loop", "processes"], list[str]]:
@@ -138,14 +139,17 @@ def _worth_looking(members: Sequence[Member], asked: Asked, loop: float) -> bool
     return spread and min(asked.workers, len(members)) > 1 and loop > STARTING
 
 
-def _seconds(members: Sequence[Member], asked: Asked) -> float:
-    """The seconds that all members take one after another, from a few steps and an evaluation of each optimizer."""
+def _seconds(members: Sequence[Member], asked: Asked) -> tuple[float, float]:
+    """The seconds that all members take one after another, from a few steps and an evaluation of each optimizer; and
+    those of one evaluation of each.
+    """
     problem = asked.problems[members[0].problem]
     steps, evaluations = asked.steps(members[0]), asked.evaluations(members[0])
     first = {member.optimizer: member for member in reversed(members)}
     paces = {name: _pace(member, problem, asked.seed) for name, member in first.items()}
     each = {name: pace.step * steps + pace.evaluation * evaluations for name, pace in paces.items()}
-    return sum(each[member.optimizer] for member in members)
+    evaluating = sum(paces[member.optimizer].evaluation for member in members)
+    return sum(each[member.optimizer] for member in members), evaluating
 
 
 def _pace(member: Member, problem: Prepared, seed: int) -> Pace:

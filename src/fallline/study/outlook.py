@@ -1,0 +1,51 @@
+"""What members would take as a population, reckoned from a few steps of one of them before any population is tried."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fallline.problems import Prepared
+from fallline.study.anatomy import Anatomy
+from fallline.training import Member
+
+_SHARED = 2.5
+"""How many times as long as one member's the part of a population's step takes that does not grow with the members."""
+_BYTES_A_SECOND = 2.5e9
+"""How fast a population makes results, which do not fit into caches."""
+_CAPTURING = 0.008
+"""Seconds that an operation takes to be captured."""
+_STEPS_TRIED = 8
+_EVALUATIONS_TRIED = 2
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Seconds of a step of all members and of making its program; those that trying it would take; the bytes that a
+    step might hold; and the operations of which it foresees nothing.
+
+    On the CPU the seconds are right within a factor of two where nothing is unforeseen: `python benchmarks/outlook.py`.
+    """
+
+    step: float
+    preparing: float
+    trying: float
+    bytes: int
+    unforeseen: frozenset[str]
+
+    @classmethod
+    def of(cls, members: Sequence[Member], problem: Prepared, seed: int) -> "Outlook":
+        """The outlook of members that could train as one program."""
+        first = {member.optimizer: member for member in reversed(members)}
+        anatomies = {optimizer: Anatomy.of(member, problem, seed) for optimizer, member in first.items()}
+        own = [anatomies[member.optimizer] for member in members]
+        # Every rule's part of the program works on its own members.
+        step = _SHARED * sum(anatomy.fixed for anatomy in anatomies.values())
+        step += sum(max(anatomy.growing, anatomy.bytes / _BYTES_A_SECOND) for anatomy in own)
+        preparing = _CAPTURING * max(anatomy.operations for anatomy in anatomies.values())
+        evaluating = sum(anatomy.evaluating for anatomy in own)
+        return cls(
+            step,
+            preparing,
+            preparing + _STEPS_TRIED * step + _EVALUATIONS_TRIED * evaluating,
+            sum(anatomy.bytes for anatomy in own),
+            frozenset().union(*(anatomy.unmapped for anatomy in own)),
+        )

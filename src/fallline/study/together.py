@@ -1,0 +1,134 @@
+"""Whether members train together as a population: a cost model first, and a trial where that is a small part of all."""
+
+from collections.abc import Sequence
+
+import psutil
+import torch
+
+from fallline import cohorts
+from fallline.errors import InputError
+from fallline.problems import initial_model
+from fallline.study.kin import Kin
+from fallline.study.leaving import COMPILING, SAVED_BY_COMPILING, WORTH_MEASURING, costs_of, strided
+from fallline.study.loop import threads as using
+from fallline.study.one_by_one import FEW, ONE_THREAD_BELOW, Alone, Asked, step_flops
+from fallline.study.outlook import Outlook
+from fallline.study.plan import PlannedPopulation, chunks
+from fallline.training import Member
+
+SHORT = 2.0
+"""Seconds of a loop below which nothing else is looked at: what a population costs before its first step."""
+WORTH_TRYING = 0.05
+"""The part of what members take one by one that trying them as a population may take."""
+_UNTRIED = 0.5
+"""The part of it that an untried population must be expected to take at most."""
+_COPIES = 20
+"""How many times its weights a member may hold in a step, by a rough guess."""
+
+
+def together(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str, Alone]:
+    """The populations of kin, none where they are better trained one by one; why; and what the latter would take."""
+    own = [asked.members[place] for place in kin.places]
+    told = f"{len(own)} members on {own[0].problem}"
+    alone = Alone.of(own, asked)
+    try:
+        if kin.reason is not None:
+            raise cohorts.CannotMap(kin.reason)
+        if asked.runner != "auto":
+            populations, why = _tried(kin, own, alone, asked)
+        elif len(own) < FEW:
+            populations, why = [], "are too few for a population"
+        elif alone.least < SHORT:
+            populations, why = [], f"take about {alone.least:.2g} s"
+        else:
+            populations, why = _weighed(kin, own, alone, asked)
+    except cohorts.CannotMap as error:
+        if asked.runner != "auto":
+            raise InputError(
+                f"The runner {asked.runner} cannot train {own[0].optimizer} on {own[0].problem}: {error}. "
+                "Use the runner auto, loop or processes."
+            ) from error
+        populations, why = [], f"cannot train as a population: {error}"
+    return populations, f"{'population' if populations else 'one by one'}: {told} {why}", alone
+
+
+def _weighed(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple[list[PlannedPopulation], str]:
+    """By a trial if that is a small part of what they take, else by the outlook, which knows CPUs alone."""
+    threads = _threads(own, asked)
+    with using(threads):
+        outlook = Outlook.of(own, asked.problems[own[0].problem], asked.seed)
+    if asked.device.type != "cpu" or outlook.trying <= WORTH_TRYING * alone.least:
+        return _tried(kin, own, alone, asked)
+    too_long = f"to try them would take {outlook.trying:.2g} s"
+    if outlook.unforeseen:
+        what = ", ".join(sorted(outlook.unforeseen))
+        return [], f"take about {alone.least:.2g} s; as a population nobody knows, for {what}, and {too_long}"
+    seconds = _seconds(outlook.preparing, outlook.step, alone.evaluating, own[0], asked)
+    against = f"about {seconds:.2g} s as a population against {alone.least:.2g} s one by one, as reckoned; {too_long}"
+    if seconds > _UNTRIED * alone.least:
+        return [], f"take {against}"
+    return _planned(
+        kin, own, threads, outlook.bytes / len(own), False, None
+    ), f"train as one captured program, {against}"
+
+
+def _tried(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple[list[PlannedPopulation], str]:
+    forced = asked.runner != "auto"
+    problem = asked.problems[own[0].problem]
+    threads = _threads(own, asked)
+    some = _fitting(own, asked)
+    with using(threads):
+        trial = cohorts.tried(some, problem, asked.seed)
+    share = len(own) / len(some)
+    seconds = _seconds(trial.preparing, trial.seconds * share, trial.evaluating * share, own[0], asked)
+    stepping = trial.seconds * share * asked.steps(own[0])
+    if not forced and seconds > 0.9 * alone.least:
+        return [], f"take about {alone.least:.2g} s, {seconds:.2g} s as a population"
+    compiled = asked.runner == "compiled" or (not forced and stepping * SAVED_BY_COMPILING > COMPILING)
+    costs = None
+    if stepping > WORTH_MEASURING * trial.preparing:
+        with using(threads):
+            costs = costs_of(some, problem, asked.seed, trial, compiled)
+    populations = _planned(kin, own, threads, trial.bytes / len(some), compiled, costs)
+    how = "compiled" if compiled else "captured"
+    return populations, f"train as one {how} program, about {seconds:.2g} s against {alone.least:.2g} s one by one"
+
+
+def _seconds(preparing: float, step: float, evaluating: float, member: Member, asked: Asked) -> float:
+    return preparing + step * asked.steps(member) + evaluating * asked.evaluations(member)
+
+
+def _planned(
+    kin: Kin, own: Sequence[Member], threads: int, bytes_each: float, compiled: bool, costs: cohorts.Costs | None
+) -> list[PlannedPopulation]:
+    """The populations of all kin, as many as memory wants."""
+    seeds = _seeds(own)
+    fitting = max(1, int(_free() / bytes_each) // seeds)
+    return [PlannedPopulation(part, threads, compiled, costs) for part in chunks(kin.places, seeds, fitting)]
+
+
+def _fitting(members: Sequence[Member], asked: Asked) -> list[Member]:
+    """Members to try as a population: all, or every so many-th setting where all might not fit into memory."""
+    problem = asked.problems[members[0].problem]
+    model = initial_model(problem, asked.seed, members[0].seed, members[0].factors)
+    each = _COPIES * sum(x.nbytes for x in (*model.parameters(), *model.buffers()))
+    seeds = _seeds(members)
+    stride = -(-(len(members) // seeds) // max(1, int(_free() / each) // seeds))
+    return strided(members, seeds, stride)
+
+
+def _seeds(members: Sequence[Member]) -> int:
+    return len({member.seed for member in members})
+
+
+def _free() -> float:
+    """Bytes that a population may take: half of what is free, and at most 1.5 GB."""
+    return min(float(psutil.virtual_memory().available) / 2, 1.5e9)
+
+
+def _threads(members: Sequence[Member], asked: Asked) -> int:
+    if asked.threads is not None:
+        return asked.threads
+    first = members[0]
+    flops = step_flops(asked.problems[first.problem], first.batch_size) * len(members)
+    return 1 if flops < ONE_THREAD_BELOW else torch.get_num_threads()
