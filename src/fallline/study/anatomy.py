@@ -16,7 +16,7 @@ from fallline.randomness import forked
 from fallline.training import Member
 from fallline.training.batches import Place, batches
 from fallline.training.evaluate import evaluate
-from fallline.training.stopwatch import seconds_of
+from fallline.training.stopwatch import seconds_of, seconds_of_evaluation
 from fallline.training.training import Training
 
 _LONG = 0.02
@@ -66,7 +66,7 @@ class Anatomy:
                     problem.objective.under(member.factors).loss(training.model, batch).backward()  # type: ignore[no-untyped-call]
                     measure()
                 growing = _growing(training, batch, seconds)
-                evaluating = seconds_of(measure, problem.device)
+                evaluating = seconds_of_evaluation(measure, problem.device)
             finally:
                 training.close()
         return cls(seconds, growing, evaluating, step.operations, step.bytes, frozenset(mapped.unmapped))

@@ -59,10 +59,10 @@ def _weighed(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tup
         outlook = Outlook.of(own, asked.problems[own[0].problem], asked.seed)
     if asked.device.type != "cpu" or outlook.trying <= WORTH_TRYING * alone.least:
         return _tried(kin, own, alone, asked)
-    too_long = f"to try them would take {outlook.trying:.2g} s"
+    too_long = f"to try that would take {outlook.trying:.2g} s"
     if outlook.unforeseen:
-        what = ", ".join(sorted(outlook.unforeseen))
-        return [], f"take about {alone.least:.2g} s; as a population nobody knows, for {what}, and {too_long}"
+        unknown = f"what a population takes is unknown, as torch has no rule to map {min(outlook.unforeseen)} by"
+        return [], f"take about {alone.least:.2g} s; {unknown}, and {too_long}"
     seconds = _seconds(outlook.preparing, outlook.step, alone.evaluating, own[0], asked)
     against = f"about {seconds:.2g} s as a population against {alone.least:.2g} s one by one, as reckoned; {too_long}"
     if seconds > _UNTRIED * alone.least:
