@@ -11,8 +11,9 @@ it is missing. The loops, and runners that train members one by one, train a few
 first process finds no compiled code in torch's cache, its second what the first has left there.
 
 Prints for every program the medians: microseconds of a step of all members and of a member-step, evaluations left out;
-seconds until the first result, compilation included, and of the study when it is run again in the same process; how
-many times as fast as torch's loop and as JAX; how far the losses of stable trainings are from torch's loop's. Writes
+seconds until the first result, compilation included, and of the study when it is run again in the same process; the
+most memory that the process has held until then (programs run from the smallest to the largest); how many times as
+fast as torch's loop and as JAX; how far the losses of stable trainings are from torch's loop's. Writes
 benchmarks/results/study-CASE-RUNNER-DEVICE.json.
 """
 

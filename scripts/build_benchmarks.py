@@ -90,6 +90,7 @@ def studies(names: Sequence[str]) -> str:
         "first result, s": "cold_seconds",
         "again in the process, s": "whole_seconds",
         "whole process, s": "process_seconds",
+        "peak memory so far, MB": "peak_bytes",
         "times torch's loop": "torch_loop_over_this",
         "times JAX": "jax_over_this",
     }
@@ -99,7 +100,7 @@ def studies(names: Sequence[str]) -> str:
         for threads, programs in document["threads"].items():
             for what, program in programs.items():
                 for side, row in program["sides"].items():
-                    cells = [_short(row[name]) if name in row else "" for name in measures.values()]
+                    cells = [_short(_told(name, row[name])) if name in row else "" for name in measures.values()]
                     by = side.replace("fallline", f"fallline, {document['runner']}")
                     lines.append(f"| {what}, {threads} | {by} | {' | '.join(cells)} |")
     runs = [document["runs"] for document in documents]
@@ -112,6 +113,10 @@ def studies(names: Sequence[str]) -> str:
             f"{of['cpu']}, {of['cores']} cores; medians of {min(runs)} to {max(runs)} fresh processes; {told}.",
         ]
     )
+
+
+def _told(name: str, value: float) -> float:
+    return value / 1e6 if name.endswith("_bytes") else value
 
 
 def _short(value: float) -> str:

@@ -1,5 +1,6 @@
 """What every side of the studies measures, and how: standard library alone, as JAX's environment has no torch."""
 
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,5 +29,11 @@ def middle(several: Sequence[Measured]) -> Measured:
 
 
 def row(steps: int, members: int, seconds: float, **more: Any) -> dict[str, Any]:
-    """One line of results: what so many members took together for so many steps each, and what else is known."""
-    return {"steps": steps, "members": members, "seconds": seconds, **more}
+    """One line of results: what so many members took together for so many steps each, the most memory that the process
+    has held until now, and what else is known.
+    """
+    return {"steps": steps, "members": members, "seconds": seconds, "peak_bytes": _peak_bytes(), **more}
+
+
+def _peak_bytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0

@@ -57,7 +57,8 @@ def _row(what: str, members: int, several: list[dict[str, Any]]) -> dict[str, An
         row["member_step_cpu_microseconds"] = 1e6 * of["cpu_seconds"] / steps
     if "products_seconds" in of:
         row["member_step_products_microseconds"] = 1e6 * of["products_seconds"]
-    more = {name: of[name] for name in ("cold_seconds", "whole_seconds", "whole_cpu_seconds") if name in of}
+    also = ("cold_seconds", "whole_seconds", "whole_cpu_seconds", "peak_bytes")
+    more = {name: of[name] for name in also if name in of}
     said = {name: first[name] for name in ("runner", "diverged") if name in first}
     return {**row, **more, **said}
 
@@ -70,9 +71,19 @@ def _deciding(row: dict[str, Any]) -> float:
 def print_tables(document: dict[str, Any]) -> None:
     print(document["what"], document["machine"], document["versions"], sep="\n")
     print("importing, s:", {side: round(seconds, 2) for side, seconds in document["import_seconds"].items()})
-    heads = ("step, us", "member-step", "on the cpu", "first, s", "study, s", "process, s", "torch/this", "jax/this")
+    heads = (
+        "step, us",
+        "member-step",
+        "on the cpu",
+        "first, s",
+        "study, s",
+        "process, s",
+        "peak, bytes",
+        "torch/this",
+        "jax/this",
+    )
     names = ("step_microseconds", "member_step_microseconds", "member_step_cpu_microseconds", "cold_seconds")
-    names += ("whole_seconds", "process_seconds", "torch_loop_over_this", "jax_over_this")
+    names += ("whole_seconds", "process_seconds", "peak_bytes", "torch_loop_over_this", "jax_over_this")
     for threads, programs in document["threads"].items():
         for what, program in programs.items():
             print(f"\n{what}, threads {threads}")

@@ -254,6 +254,14 @@ def test_what_does_not_fit_is_read_anew(monkeypatch):
     assert keep(streamed, "data") is streamed
 
 
+@pytest.mark.parametrize(("rows", "told"), [([1], "in 1 row, the first in row 1"), ([1, 2], "in 2 rows, the first in")])
+def test_rows_with_nan_are_counted(rows, told):
+    x = torch.zeros(4, 2)
+    x[rows] = float("nan")
+    with pytest.raises(InputError, match=told):
+        source((x, torch.zeros(4)), "data", CPU)
+
+
 def test_a_stream_with_nan_or_without_a_batch_is_refused():
     bad = DataLoader(TensorDataset(torch.tensor([1.0, float("nan")])), batch_size=1)
     with pytest.raises(InputError, match="data: batch 1 holds NaN"):

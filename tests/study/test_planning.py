@@ -11,7 +11,9 @@ from torch import nn
 import fallline as fl
 from fallline.cohorts import Trial
 from fallline.errors import InputError
+from fallline.problems import prepare
 from fallline.study import one_by_one, planning, together
+from fallline.study.environment import gpu
 from fallline.study.one_by_one import Pace
 from fallline.study.outlook import Outlook
 from fallline.study.plan import Plan, PlannedPopulation, chunks
@@ -202,7 +204,7 @@ def test_the_same_command_has_the_same_plan_and_another_its_own(tmp_path, monkey
 
 
 def test_members_are_cut_where_memory_ends(tmp_path, monkeypatch):
-    monkeypatch.setattr(together, "_free", lambda: 3000.0)
+    monkeypatch.setattr(together, "_free", lambda device: 3000.0)
     results = compare(tmp_path, runner="population", lrs=[0.01, 0.02, 0.05, 0.1])
     parts = [own["members"] for own in results.plan["populations"]]
     assert len(parts) > 1
@@ -210,6 +212,16 @@ def test_members_are_cut_where_memory_ends(tmp_path, monkeypatch):
     loop = compare(tmp_path, store=tmp_path / "loop", runner="loop", lrs=[0.01, 0.02, 0.05, 0.1])
     for one, other in zip(loop.records, results.records, strict=True):
         assert other.curve["train_loss"] == pytest.approx(one.curve["train_loss"], rel=1e-4)
+
+
+def test_a_gpu_is_asked_for_its_own_memory_and_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8e9, 10e9))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    assert together._free(torch.device("cuda")) == 4e9
+    assert together._free(torch.device("cpu")) <= 1.5e9
+    problem = prepare(line(), 0, torch.device("cpu"))
+    assert gpu({"line": problem}) is None
+    assert gpu({"line": replace(problem, device=torch.device("cuda"))}) == "a GPU"
 
 
 def test_chunks_are_whole_rows_of_about_equal_size():

@@ -10,7 +10,7 @@ from fallline.protocol import Seeds
 from fallline.report.notes import ranking_notes
 from fallline.report.verdicts import verdict_notes
 from fallline.statistics import Terms, verdict
-from fallline.study import Silent, planning, read_results
+from fallline.study import Silent, read_results, together
 from fallline.study.judging import SWEEP
 from fallline.study.ranking import rank
 from fallline.study.specification import Specification
@@ -258,8 +258,8 @@ def test_a_repeated_search_counts_in_repeats(tmp_path):
 
 
 def test_a_repeated_grid_trains_as_populations_in_several_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr(planning, "_free", lambda: 3000.0)
-    monkeypatch.setattr(planning, "WORTH_MEASURING", 0.0)
+    monkeypatch.setattr(together, "_free", lambda device: 3000.0)
+    monkeypatch.setattr(together, "WORTH_MEASURING", 0.0)
     given = {"lrs": [0.01, 0.02, 0.05, 0.1, 0.2], "seeds": 2, "tuning_repeats": 2, "final_seeds": 2}
     results = full(tmp_path, **given, runner="population")
     assert len(results.plan["populations"]) > 1

@@ -9,6 +9,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, default_collate
 
 from fallline.errors import InputError, describe_failure
+from fallline.phrases import counted
 from fallline.problems.objective import describe
 from fallline.problems.sources import RESIDENT_BYTES, Loader, Resident, Source, Streamed
 from fallline.randomness import forked, seed_global
@@ -91,8 +92,8 @@ def _checked(tensors: Any, where: str) -> Any:
             bad = ~torch.isfinite(leaf.reshape(len(leaf), -1)).all(dim=1)
             row = int(bad.nonzero()[0])
             raise InputError(
-                f"{where}: tensor {number} of {describe(tensors)} holds NaN or infinity in {int(bad.sum())} rows, "
-                f"the first in row {row}. Remove or fill them."
+                f"{where}: tensor {number} of {describe(tensors)} holds NaN or infinity in "
+                f"{counted(int(bad.sum()), 'row')}, the first in row {row}. Remove or fill them."
             )
     return tensors
 

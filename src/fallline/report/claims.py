@@ -51,7 +51,8 @@ def comparison_said(results: StudyResults) -> str:
     if not results.verdicts:
         return ""
     verdict = results.verdicts[0].verdict
-    unit, pairs = verdict.terms.unit, len(verdict.comparisons)
+    unit, pairs = verdict.terms.unit, {len(judged.verdict.comparisons) for judged in results.verdicts}
+    most = max(pairs)
     judged = {one.problem for one in results.verdicts if one.metric == "validation_loss" and results.searched}
     same_rows = ""
     if judged:
@@ -60,14 +61,15 @@ def comparison_said(results: StudyResults) -> str:
             "values were chosen too: fresh seeds, but the same rows."
         )
     each = f" Each of the {len(results.verdicts)} verdicts has this chance by itself."
-    many = f"; p-values are adjusted so that this holds for any false claim among all {pairs} pairs of a verdict"
+    among = f"all {pairs.pop()} pairs" if len(pairs) == 1 else "all pairs"
+    many = f"; p-values are adjusted so that this holds for any false claim among {among} of a verdict"
     return (
         f"Optimizers are compared {unit} by {unit}, so that what a lucky {unit} gives to both cancels. Each pair has "
         f"an exact signed-rank test, in which the chance of a false claim is at most {100 * verdict.alpha:g} %"
-        f"{many if pairs > 1 else ''}.{each if len(results.verdicts) > 1 else ''} No claim is possible with fewer than "
-        f"{counted(verdict.seeds_needed, unit)}. The typical difference is the Hodges-Lehmann estimate; its interval "
+        f"{many if most > 1 else ''}.{each if len(results.verdicts) > 1 else ''} No claim is possible with fewer than "
+        f"{_needed(results)}. The typical difference is the Hodges-Lehmann estimate; its interval "
         "is for that pair alone, with the level printed. That no difference is shown does not mean that there is none: "
-        f"what could have been seen is said with it.{same_rows}"
+        f"what could have been seen is said with it.{_rows_said(results)}{same_rows}"
     )
 
 
@@ -86,6 +88,22 @@ def reach_said(results: StudyResults) -> str:
         "this length. There was one search, whose luck the seeds do not show: another of as many trials may choose "
         "other values. (--tuning-repeats repeats the search itself.)"
     )
+
+
+def _rows_said(results: StudyResults) -> str:
+    """On how many rows verdicts rest, which are the same for all seeds."""
+    splits = {(judged.problem, judged.metric.partition("_")[0]) for judged in results.verdicts}
+    rows = results.environment.get("rows", {})
+    known = {(name, split): rows.get(name, {}).get(split) for name, split in sorted(splits)}
+    told = listed(f"{counted(count, f'{split} row')} of {name}" for (name, split), count in known.items() if count)
+    return f" All seeds are measured on the same data ({told}), and a claim is about these." if told else ""
+
+
+def _needed(results: StudyResults) -> str:
+    """How many seeds the verdicts need, which is more where there are more pairs."""
+    needed = sorted({judged.verdict.seeds_needed for judged in results.verdicts})
+    most = counted(needed[-1], results.verdicts[0].verdict.terms.unit)
+    return most if len(needed) == 1 else f"{needed[0]} to {most}, the more the pairs"
 
 
 def _seeds(own: range) -> str:

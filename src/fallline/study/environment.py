@@ -25,7 +25,7 @@ def environment(
     code: Iterable[Any],
     command: str | None,
 ) -> dict[str, Any]:
-    """Versions, machine, command, and the digests of data, initial models and code.
+    """Versions, machine, command, the rows of each split, and the digests of data, initial models and code.
 
     `code` are the classes and functions that results depend on beside the problems'.
     """
@@ -35,9 +35,11 @@ def environment(
         **{name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
         "cpu": cpu(),
+        "gpu": gpu(problems),
         "cores": os.cpu_count(),
         "default_dtype": str(torch.get_default_dtype()).removeprefix("torch."),
         "command": command,
+        "rows": {name: dict(problem.rows) for name, problem in problems.items()},
         "digests": {
             "data": {name: problem.digests for name, problem in problems.items()},
             "models": {name: list(digests) for name, digests in models.items()},
@@ -64,8 +66,8 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs that may change the last bits: versions and processor; the plan keeps the threads."""
-    names = ("python", *PACKAGES, "cpu", "default_dtype")
+    """What differs that may change the last bits: versions and processors; the plan keeps the threads."""
+    names = ("python", *PACKAGES, "cpu", "gpu", "default_dtype")
     return [f"{name} {before.get(name)} -> {now.get(name)}" for name in names if before.get(name) != now.get(name)]
 
 
@@ -78,6 +80,12 @@ def cpu() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def gpu(problems: Mapping[str, Prepared]) -> str | None:
+    """The name of the GPU that problems are on, if they are."""
+    device = next(iter(problems.values())).device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else None
 
 
 def _user_code(problems: Mapping[str, Prepared], code: Iterable[Any]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Whether members train together as a population: a cost model first, and a trial where that is a small part of all."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import psutil
 import torch
@@ -67,9 +68,8 @@ def _weighed(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tup
     against = f"about {seconds:.2g} s as a population against {alone.least:.2g} s one by one, as reckoned; {too_long}"
     if seconds > _UNTRIED * alone.least:
         return [], f"take {against}"
-    return _planned(
-        kin, own, threads, outlook.bytes / len(own), False, None
-    ), f"train as one captured program, {against}"
+    whole = PlannedPopulation(kin.places, threads, compiled=False)
+    return _cut(whole, outlook.bytes, asked), f"train as one captured program, {against}"
 
 
 def _tried(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple[list[PlannedPopulation], str]:
@@ -89,22 +89,22 @@ def _tried(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple
     if stepping > WORTH_MEASURING * trial.preparing:
         with using(threads):
             costs = costs_of(some, problem, asked.seed, trial, compiled)
-    populations = _planned(kin, own, threads, trial.bytes / len(some), compiled, costs)
-    how = "compiled" if compiled else "captured"
-    return populations, f"train as one {how} program, about {seconds:.2g} s against {alone.least:.2g} s one by one"
+    whole = PlannedPopulation(kin.places, threads, compiled, costs)
+    told = f"train as one {'compiled' if compiled else 'captured'} program"
+    return _cut(
+        whole, trial.bytes * share, asked
+    ), f"{told}, about {seconds:.2g} s against {alone.least:.2g} s one by one"
 
 
 def _seconds(preparing: float, step: float, evaluating: float, member: Member, asked: Asked) -> float:
     return preparing + step * asked.steps(member) + evaluating * asked.evaluations(member)
 
 
-def _planned(
-    kin: Kin, own: Sequence[Member], threads: int, bytes_each: float, compiled: bool, costs: cohorts.Costs | None
-) -> list[PlannedPopulation]:
-    """The populations of all kin, as many as memory wants."""
-    seeds = _seeds(own)
-    fitting = max(1, int(_free() / bytes_each) // seeds)
-    return [PlannedPopulation(part, threads, compiled, costs) for part in chunks(kin.places, seeds, fitting)]
+def _cut(whole: PlannedPopulation, needed: float, asked: Asked) -> list[PlannedPopulation]:
+    """A population that needs so many bytes, cut into as many as memory wants."""
+    seeds = _seeds([asked.members[place] for place in whole.members])
+    fitting = max(1, int(_free(asked.device) * len(whole.members) / needed) // seeds)
+    return [replace(whole, members=part) for part in chunks(whole.members, seeds, fitting)]
 
 
 def _fitting(members: Sequence[Member], asked: Asked) -> list[Member]:
@@ -113,7 +113,7 @@ def _fitting(members: Sequence[Member], asked: Asked) -> list[Member]:
     model = initial_model(problem, asked.seed, members[0].seed, members[0].factors)
     each = _COPIES * sum(x.nbytes for x in (*model.parameters(), *model.buffers()))
     seeds = _seeds(members)
-    stride = -(-(len(members) // seeds) // max(1, int(_free() / each) // seeds))
+    stride = -(-(len(members) // seeds) // max(1, int(_free(asked.device) / each) // seeds))
     return strided(members, seeds, stride)
 
 
@@ -121,8 +121,10 @@ def _seeds(members: Sequence[Member]) -> int:
     return len({member.seed for member in members})
 
 
-def _free() -> float:
-    """Bytes that a population may take: half of what is free, and at most 1.5 GB."""
+def _free(device: torch.device) -> float:
+    """Bytes that a population may take: half of what is free on its device, and at most 1.5 GB beside a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / 2
     return min(float(psutil.virtual_memory().available) / 2, 1.5e9)
 
 
