@@ -14,7 +14,7 @@ def test_a_full_study_names_its_seeds_and_what_is_reported(studies):
     assert f"digest {results.specification.search_digest}" in search_said(results)
     assert "among all 3 pairs of a verdict" in comparison_said(results)
     assert "fewer than 7 seeds" in comparison_said(results)
-    assert "measured on the same data (4 validation rows of cubic)" in comparison_said(results)
+    assert "measured on the same data (300 validation rows of cubic)" in comparison_said(results)
     assert "as tuned here" in reach_said(results)
     told = method(results)
     assert (

@@ -95,8 +95,8 @@ def _rows_said(results: StudyResults) -> str:
     splits = {(judged.problem, judged.metric.partition("_")[0]) for judged in results.verdicts}
     rows = results.environment.get("rows", {})
     known = {(name, split): rows.get(name, {}).get(split) for name, split in sorted(splits)}
-    told = listed(f"{counted(count, f'{split} row')} of {name}" for (name, split), count in known.items() if count)
-    return f" All seeds are measured on the same data ({told}), and a claim is about these." if told else ""
+    told = [f"{counted(count, f'{split} row')} of {name}" for (name, split), count in known.items() if count]
+    return f" All seeds are measured on the same data ({listed(told)}), and a claim is about these." if told else ""
 
 
 def _needed(results: StudyResults) -> str:
