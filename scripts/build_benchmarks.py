@@ -8,7 +8,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
-STUDIES = ("cubic-compiled", "cubic-population", "five-compiled", "digits-population", "mnist-compiled")
+STUDIES = ("cubic-compiled", "cubic-population", "five-compiled", "digits-population", "mnist-compiled", "members-compiled")
 SIDES = ("theirs", "auto", "compiled")
 MODELS = {"mlp": "784-200-10", "large": "tensors of a million numbers"}
 
