@@ -8,7 +8,14 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
-STUDIES = ("cubic-compiled", "cubic-population", "five-compiled", "digits-population", "mnist-compiled", "members-compiled")
+STUDIES = (
+    "cubic-compiled",
+    "cubic-population",
+    "five-compiled",
+    "digits-population",
+    "mnist-compiled",
+    "members-compiled",
+)
 SIDES = ("theirs", "auto", "compiled")
 MODELS = {"mlp": "784-200-10", "large": "tensors of a million numbers"}
 
@@ -115,6 +122,46 @@ def studies(names: Sequence[str]) -> str:
     )
 
 
+def runners(document: dict[str, Any]) -> str:
+    """What every runner takes, and `auto` beside the fastest."""
+    names = [*next(iter(document["cases"].values()))["seconds"]]
+    heads = ("16 members", *(f"{name}, s" for name in names), "auto / best", "its first / best")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for case, of in document["cases"].items():
+        cells = [f"{of['seconds'][name]:.1f}" for name in names]
+        ratios = [f"{of[name]:.2f}" for name in ("auto over best", "first auto over best")]
+        lines.append(f"| {case} | {' | '.join([*cells, *ratios])} |")
+    runs = len(next(iter(document["cases"].values()))["all"]["auto"])
+    return "\n".join([*lines, "", f"{_on(document)}; medians of {runs} fresh processes."])
+
+
+def outlook(document: dict[str, Any]) -> str:
+    """What the cost model says of a population's step, and what a trial does."""
+    heads = ("16 members", "a step, ms", "as reckoned, ms", "looking, s", "trying, s", "without a rule")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for name, of in document["networks"].items():
+        step = f"{1e3 * of['step']['measured']:.2f} | {1e3 * of['step']['reckoned']:.2f}"
+        unknown = of["unforeseen"][0].removeprefix("aten::") if of["unforeseen"] else ""
+        lines.append(f"| {name} | {step} | {of['looking']:.2f} | {of['trying']['measured']:.1f} | {unknown} |")
+    return "\n".join([*lines, "", f"{_on(document)}."])
+
+
+def leaving(document: dict[str, Any]) -> str:
+    """What it saves that members which have ended leave."""
+    heads = ("members", "ended early", "they leave, s", "they stay, s", "stay / leave", "final losses differ by")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for of in document["rows"]:
+        seconds = f"{of['leave_seconds']:.1f} | {of['stay_seconds']:.1f} | {of['stay_over_leave']:.2f}"
+        ended = f"{of['ended_early']}, {of['case']}"
+        lines.append(f"| {of['members']} | {ended} | {seconds} | {of['farthest_final_loss']:.0e} |")
+    return "\n".join([*lines, "", f"{_machine(document)}; processor seconds of one thread."])
+
+
+def _on(document: dict[str, Any]) -> str:
+    threads = int(document["threads"])
+    return f"{document['cpu']}, {document['cores']} cores, {threads} thread{'s' if threads > 1 else ''}"
+
+
 def _told(name: str, value: float) -> float:
     return value / 1e6 if name.endswith("_bytes") else value
 
@@ -146,6 +193,9 @@ def filled(page: str, document: dict[str, Any]) -> str:
         **{model: speed(document, model) for model in MODELS},
         **{f"step-{model}": steps(measured(f"step-{model}-cpu")) for model in ("large", "mlp", "conv160")},
         "studies": studies(STUDIES),
+        "runners": runners(measured("auto")),
+        "outlook": outlook(measured("outlook")),
+        "leaving": leaving(measured("leaving")),
         "compilation": compilation(measured("compilation")),
         "calibration": calibration(measured("calibration")),
     }

@@ -27,10 +27,10 @@ class Reader(nn.Module):
         return self.head(self.reader(x.view(-1, 4, WIDTH // 4))[0][:, -1])
 
 
-def anatomy(model, batch_size):
+def anatomy(model, batch_size, **options):
     data = TensorDataset(torch.randn(ROWS, WIDTH), torch.arange(ROWS) % CLASSES)
     train = data if batch_size else DataLoader(data, batch_size=32)
-    problem = prepare(fl.Problem(model, cross_entropy, train), 0, torch.device("cpu"))
+    problem = prepare(fl.Problem(model, cross_entropy, train, **options), 0, torch.device("cpu"))
     return Anatomy.of(Member("problem", "adam", Adam(), {"lr": 0.1}, batch_size=batch_size), problem, 0)
 
 
@@ -38,11 +38,28 @@ def anatomy(model, batch_size):
 def test_of_every_batch_size(batch_size):
     found = anatomy(lambda: nn.Linear(WIDTH, CLASSES), batch_size)
     assert 0 <= found.growing <= found.seconds
+    # Of a DataLoader's batches nobody knows.
+    assert (found.fixed > 0) == (batch_size is not None)
     assert found.evaluating > 0
     assert found.operations > 10
     # Adam makes at least what it keeps, of every weight.
     assert found.bytes > 2 * 4 * (WIDTH + 1) * CLASSES
     assert not found.unmapped
+
+
+class OneSize(nn.Linear):
+    """Made for batches of 32 and for evaluations."""
+
+    def forward(self, x):
+        assert len(x) == 32 or not self.training
+        return super().forward(x)
+
+
+def test_where_no_other_batch_can_be_had_all_seconds_grow_with_rows():
+    found = anatomy(lambda: OneSize(WIDTH, CLASSES), 32, drop_last=True)
+    assert found.growing == found.seconds
+    # Four times as many rows would be more than there are, and no epoch has a batch of so many.
+    assert anatomy(lambda: nn.Linear(WIDTH, CLASSES), 32, drop_last=True).fixed > 0
 
 
 def test_operations_without_a_rule_are_named():

@@ -176,6 +176,16 @@ def test_no_population_goes_untried_that_may_not_pay_or_of_which_nothing_is_know
     assert "no rule to map aten::strange by" in plan.reasons[0]
 
 
+def test_what_cannot_be_looked_at_trains_one_by_one(monkeypatch):
+    def failing(*_):
+        raise RuntimeError("strange")
+
+    monkeypatch.setattr(together.Outlook, "of", failing)
+    plan = planned(monkeypatch)
+    assert plan.populations == ()
+    assert "torch cannot map it (RuntimeError: strange)" in plan.reasons[0]
+
+
 def test_a_population_is_tried_where_that_is_a_small_part_of_the_study(monkeypatch):
     tried = []
     monkeypatch.setattr(together.cohorts, "tried", lambda *_: tried.append(1) or Trial(0.001, 0.1, 0.001, 1))

@@ -74,15 +74,21 @@ class Anatomy:
 
 def _growing(training: Training, batch: Any, seconds: float) -> float:
     """The seconds of a step that grow with its rows; all where it cannot be told."""
-    member, size = training.member, rows(batch)
-    if member.batch_size is None:
+    member, size, available = training.member, rows(batch), training.problem.train.rows
+    if available is None:
         return seconds
-    asked = size * _TIMES if seconds < _LONG else max(2, size // _TIMES)
+    asked = min(size * _TIMES, available) if seconds < _LONG else size
+    if asked <= size:
+        asked = max(2, size // _TIMES)
+    if asked == size:
+        return seconds
     place, other = next(batches(training.problem, replace(member, batch_size=asked), training.seed, Place()))
-    if rows(other) == size:
+    try:
+        taken = _seconds_on(training, other, place)
+    except Exception:
+        # Models and losses may be made for their own size of batch alone.
         return seconds
-    slope = (_seconds_on(training, other, place) - seconds) / (rows(other) - size)
-    return min(seconds, max(0.0, slope * size))
+    return min(seconds, max(0.0, (taken - seconds) / (asked - size) * size))
 
 
 def _seconds_on(training: Training, batch: Any, place: Place) -> float:

@@ -7,7 +7,7 @@ import psutil
 import torch
 
 from fallline import cohorts
-from fallline.errors import InputError
+from fallline.errors import FalllineError, InputError
 from fallline.problems import initial_model
 from fallline.study.kin import Kin
 from fallline.study.leaving import COMPILING, SAVED_BY_COMPILING, WORTH_MEASURING, costs_of, strided
@@ -56,8 +56,14 @@ def together(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str, Alon
 def _weighed(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple[list[PlannedPopulation], str]:
     """By a trial if that is a small part of what they take, else by the outlook, which knows CPUs alone."""
     threads = _threads(own, asked)
-    with using(threads):
-        outlook = Outlook.of(own, asked.problems[own[0].problem], asked.seed)
+    try:
+        with using(threads):
+            outlook = Outlook.of(own, asked.problems[own[0].problem], asked.seed)
+    except FalllineError:
+        raise
+    except Exception as error:
+        # What cannot even be looked at can still be trained one by one.
+        raise cohorts.CannotMap(cohorts.told(error)) from error
     if asked.device.type != "cpu" or outlook.trying <= WORTH_TRYING * alone.least:
         return _tried(kin, own, alone, asked)
     too_long = f"to try that would take {outlook.trying:.2g} s"
