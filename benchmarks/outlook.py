@@ -1,15 +1,15 @@
 """What a population is reckoned to take, against what it takes: `python benchmarks/outlook.py` (FALLLINE_DATA: MNIST).
 
-For networks of many kinds, 16 members each (4 rates of Adam, 4 seeds), prints the seconds of a step and of making its
-program as the cost model has them and as a trial measures them, their ratio, the bytes, what looking and trying take,
-and the operations of which the model foresees nothing. Writes benchmarks/results/outlook.json.
+For networks of many kinds, 16 members each (4 rates of Adam, 4 seeds), and for six optimizers in one program, prints
+the seconds of a step and of an evaluation as the cost model has them and as a trial measures them, their ratio, what
+looking and trying take, and the operations of which the model foresees nothing. Writes benchmarks/results/outlook.json.
 """
 
 import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import fallline as fl
 from auto import RowReader, convolutions, images
 from fallline import cohorts
 from fallline.problems import prepare
-from fallline.rules import Adam
+from fallline.rules import SGD, Adadelta, Adagrad, Adam, Momentum, RMSprop, Rule
 from fallline.study.environment import cpu
 from fallline.study.outlook import Outlook
 from fallline.training import Member
@@ -57,6 +57,7 @@ def one_convolution() -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(144, 10))
 
 
+SIX = (SGD(), Momentum(), Adagrad(), RMSprop(), Adadelta(), Adam())
 CASES: Mapping[str, tuple[Callable[[], Any], int]] = {
     "1-20-1": (lambda: fl.problems.load("cubic"), 20),
     "64-64-10": (lambda: fl.problems.load("digits"), 64),
@@ -72,12 +73,13 @@ CASES: Mapping[str, tuple[Callable[[], Any], int]] = {
 }
 
 
-def reckoned_and_measured(make: Callable[[], Any], batch_size: int) -> dict[str, Any]:
-    """Both, of 16 members."""
+def reckoned_and_measured(make: Callable[[], Any], batch_size: int, rules: Sequence[Rule]) -> dict[str, Any]:
+    """Both, of 16 members of each rule."""
     problem = prepare(make(), 0, torch.device("cpu"))
     settings = [{"lr": rate} for rate in fl.log(1e-4, 1e-2, 4)]
     members = [
-        Member(problem.problem.name, "adam", Adam(), setting, batch_size=batch_size, seed=seed)
+        Member(problem.problem.name, type(rule).__name__, rule, setting, batch_size=batch_size, seed=seed)
+        for rule in rules
         for setting in settings
         for seed in range(4)
     ]
@@ -89,6 +91,7 @@ def reckoned_and_measured(make: Callable[[], Any], batch_size: int) -> dict[str,
     trial = cohorts.tried(members, problem, 0)
     return {
         "step": {"reckoned": outlook.step, "measured": trial.seconds},
+        "evaluation": {"reckoned": outlook.evaluating, "measured": trial.evaluating},
         "preparing": {"reckoned": outlook.preparing, "measured": trial.preparing},
         "bytes": {"reckoned": outlook.bytes, "measured": trial.bytes},
         "trying": {"reckoned": outlook.trying, "measured": time.perf_counter() - looked},
@@ -104,15 +107,17 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cases = list(CASES.items())[: 2 if options.quick else None]
-    found = {name: reckoned_and_measured(*case) for name, case in cases}
-    print(f"{'':26}{'step (ms): reckoned, measured':>34}{'ratio':>7}{'looking (s)':>13}{'trying (s)':>12}  unforeseen")
+    found = {name: reckoned_and_measured(*case, [Adam()]) for name, case in cases}
+    found["64-64-10, six optimizers"] = reckoned_and_measured(*CASES["64-64-10"], SIX)
+    kinds = "".join(f"{kind + ' (ms): reckoned, measured, ratio':>48}" for kind in ("step", "evaluation"))
+    print(f"{'':26}{kinds}{'looking (s)':>13}{'trying (s)':>12}  unforeseen")
     for name, of in found.items():
-        step, trying = of["step"], of["trying"]["measured"]
-        ratio = step["reckoned"] / step["measured"]
-        print(
-            f"{name:26}{1e3 * step['reckoned']:22.2f}{1e3 * step['measured']:12.2f}{ratio:7.2f}"
-            f"{of['looking']:13.2f}{trying:12.2f}  {', '.join(of['unforeseen'])}"
-        )
+        cells = ""
+        for kind in ("step", "evaluation"):
+            reckoned, measured = 1e3 * of[kind]["reckoned"], 1e3 * of[kind]["measured"]
+            cells += f"{reckoned:28.2f}{measured:12.2f}{reckoned / measured:8.2f}"
+        trying = of["trying"]["measured"]
+        print(f"{name:26}{cells}{of['looking']:13.2f}{trying:12.2f}  {', '.join(of['unforeseen'])}")
     if not options.quick:
         machine = {"cpu": cpu(), "cores": os.cpu_count(), "threads": options.threads, "torch": torch.__version__}
         document = {"what": "populations as reckoned and as measured", **machine, "networks": found}

@@ -37,9 +37,9 @@ def anatomy(model, batch_size, **options):
 @pytest.mark.parametrize("batch_size", [1, 16, ROWS, None])
 def test_of_every_batch_size(batch_size):
     found = anatomy(lambda: nn.Linear(WIDTH, CLASSES), batch_size)
-    assert 0 <= found.growing <= found.seconds
+    assert found.step.growing >= 0
     # Of a DataLoader's batches nobody knows.
-    assert (found.fixed > 0) == (batch_size is not None)
+    assert (found.step.fixed > 0) == (batch_size is not None)
     assert found.evaluating > 0
     assert found.operations > 10
     # Adam makes at least what it keeps, of every weight.
@@ -57,9 +57,9 @@ class OneSize(nn.Linear):
 
 def test_where_no_other_batch_can_be_had_all_seconds_grow_with_rows():
     found = anatomy(lambda: OneSize(WIDTH, CLASSES), 32, drop_last=True)
-    assert found.growing == found.seconds
+    assert found.step.fixed == 0
     # Four times as many rows would be more than there are, and no epoch has a batch of so many.
-    assert anatomy(lambda: nn.Linear(WIDTH, CLASSES), 32, drop_last=True).fixed > 0
+    assert anatomy(lambda: nn.Linear(WIDTH, CLASSES), 32, drop_last=True).step.fixed > 0
 
 
 def test_operations_without_a_rule_are_named():

@@ -164,7 +164,7 @@ def test_a_study_too_short_to_try_a_population_goes_by_what_is_reckoned(monkeypa
 
 def test_no_population_goes_untried_that_may_not_pay_or_of_which_nothing_is_known(monkeypatch):
     untried(monkeypatch)
-    outlook = Outlook(step=0.15, preparing=0.0, trying=1.0, bytes=1, unforeseen=frozenset())
+    outlook = Outlook(step=0.15, evaluating=0.0, preparing=0.0, trying=1.0, bytes=1, unforeseen=frozenset())
     monkeypatch.setattr(together.Outlook, "of", lambda *_: outlook)
     plan = planned(monkeypatch)
     assert (plan.runner, plan.populations) == ("loop", ())
@@ -190,7 +190,8 @@ def test_a_population_is_tried_where_that_is_a_small_part_of_the_study(monkeypat
     tried = []
     monkeypatch.setattr(together.cohorts, "tried", lambda *_: tried.append(1) or Trial(0.001, 0.1, 0.001, 1))
     monkeypatch.setattr(together, "costs_of", lambda *_: None)
-    outlook = Outlook(step=0.001, preparing=0.0, trying=3.0, bytes=1, unforeseen=frozenset({"aten::strange"}))
+    strange = frozenset({"aten::strange"})
+    outlook = Outlook(step=0.001, evaluating=0.0, preparing=0.0, trying=3.0, bytes=1, unforeseen=strange)
     monkeypatch.setattr(together.Outlook, "of", lambda *_: outlook)
     assert len(planned(monkeypatch, step=0.1).populations) == 1
     assert len(tried) == 1

@@ -1,18 +1,18 @@
-"""What a step of a member by itself is made of: operations, bytes, and the part of its seconds that grows with rows."""
+"""What the training of a member by itself is made of: operations, bytes, and the seconds that grow with rows."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_map
 
 from fallline.problems import Prepared
-from fallline.problems.kept import Kept
+from fallline.problems.kept import Kept, batches_in
 from fallline.problems.objective import rows
 from fallline.randomness import forked
+from fallline.study.operations import Operations
 from fallline.training import Member
 from fallline.training.batches import Place, batches
 from fallline.training.evaluate import evaluate
@@ -26,23 +26,44 @@ _TIMES = 4
 
 
 @dataclass(frozen=True)
+class Part:
+    """Seconds of a part of a training: those that its rows do not change, and those that grow with them."""
+
+    fixed: float
+    growing: float
+
+    @classmethod
+    def between(cls, one: tuple[int, float], other: tuple[int, float]) -> "Part":
+        """What `one` number of rows takes, from its seconds and those of another number.
+
+        >>> Part.between((10, 3.0), (20, 4.0))
+        Part(fixed=2.0, growing=1.0)
+        """
+        (size, seconds), (other_size, other_seconds) = one, other
+        growing = min(seconds, max(0.0, (other_seconds - seconds) / (other_size - size) * size))
+        return cls(seconds - growing, growing)
+
+
+@dataclass(frozen=True)
 class Anatomy:
-    """Seconds of a step, and those of them that grow with its rows; of an evaluation of each split's first batch; how
-    many operations a step has, and the bytes of their results; the operations of the gradient and of an evaluation that
-    torch has no rule to map over members by.
+    """The parts of a step and of an evaluation; the seconds of an evaluation of each split's first batch alone; how
+    many operations a step has, how many of them are the gradient's, and the bytes of their results; the names of the
+    gradient's and of an evaluation's operations, and of those of them that torch has no rule to map over members by.
     """
 
-    seconds: float
-    growing: float
+    step: Part
+    evaluation: Part
     evaluating: float
     operations: int
+    gradient_operations: int
     bytes: int
+    names: frozenset[str]
     unmapped: frozenset[str]
 
     @property
-    def fixed(self) -> float:
-        """The seconds of a step that its rows do not change."""
-        return self.seconds - self.growing
+    def updating(self) -> float:
+        """The seconds of the update that rows do not change, by its share of the operations."""
+        return self.step.fixed * (1 - min(1.0, self.gradient_operations / self.operations))
 
     @classmethod
     def of(cls, member: Member, problem: Prepared, seed: int) -> "Anatomy":
@@ -54,41 +75,49 @@ class Anatomy:
             try:
                 place, batch = next(batches(problem, member, seed, Place()))
                 seconds = _seconds_on(training, batch, place)
-                with _Counting() as step:
+                step = _step(training, batch, seconds)
+                with Operations() as counted:
                     training.step(batch, place)
-                parts = [Kept([next(data.in_order())]) for data in problem.evaluated.values()]
-
-                def measure() -> None:
-                    for part in parts:
-                        evaluate(training.model, problem.objective, part)
-
-                with _Counting() as mapped:
+                with Operations() as gradient:
                     problem.objective.under(member.factors).loss(training.model, batch).backward()  # type: ignore[no-untyped-call]
-                    measure()
-                growing = _growing(training, batch, seconds)
-                evaluating = seconds_of_evaluation(measure, problem.device)
+                first = [next(data.in_order()) for data in problem.evaluated.values()]
+                with Operations() as measured:
+                    evaluate(training.model, problem.objective, Kept(first))
+                evaluating = [_evaluation(training, batch) for batch in first]
             finally:
                 training.close()
-        return cls(seconds, growing, evaluating, step.operations, step.bytes, frozenset(mapped.unmapped))
+        several = [batches_in(data) for data in problem.evaluated.values()]
+        return cls(
+            step=step,
+            evaluation=Part(
+                sum(count * part.fixed for count, part in zip(several, evaluating, strict=True)),
+                sum(count * part.growing for count, part in zip(several, evaluating, strict=True)),
+            ),
+            evaluating=sum(part.fixed + part.growing for part in evaluating),
+            operations=counted.count,
+            gradient_operations=gradient.count,
+            bytes=counted.bytes,
+            names=frozenset(gradient.names | measured.names),
+            unmapped=frozenset(gradient.unmapped | measured.unmapped),
+        )
 
 
-def _growing(training: Training, batch: Any, seconds: float) -> float:
-    """The seconds of a step that grow with its rows; all where it cannot be told."""
+def _step(training: Training, batch: Any, seconds: float) -> Part:
+    """The parts of a step; all of it grows with its rows where they cannot be told."""
     member, size, available = training.member, rows(batch), training.problem.train.rows
     if available is None:
-        return seconds
+        return Part(0.0, seconds)
     asked = min(size * _TIMES, available) if seconds < _LONG else size
     if asked <= size:
         asked = max(2, size // _TIMES)
     if asked == size:
-        return seconds
+        return Part(0.0, seconds)
     place, other = next(batches(training.problem, replace(member, batch_size=asked), training.seed, Place()))
     try:
-        taken = _seconds_on(training, other, place)
+        return Part.between((size, seconds), (asked, _seconds_on(training, other, place)))
     except Exception:
         # Models and losses may be made for their own size of batch alone.
-        return seconds
-    return min(seconds, max(0.0, (taken - seconds) / (asked - size) * size))
+        return Part(0.0, seconds)
 
 
 def _seconds_on(training: Training, batch: Any, place: Place) -> float:
@@ -96,27 +125,24 @@ def _seconds_on(training: Training, batch: Any, place: Place) -> float:
     return seconds_of(lambda: training.step(batch, place), training.problem.device)
 
 
-class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts what torch is asked to do."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.operations = 0
-        self.bytes = 0
-        self.unmapped: set[str] = set()
-
-    def __torch_dispatch__(
-        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        results = function(*args, **(kwargs or {}))
-        self.operations += 1
-        if not function.is_view:
-            self.bytes += sum(x.nbytes for x in tree_leaves(results) if isinstance(x, Tensor))
-        if any(isinstance(x, Tensor) for x in tree_leaves([args, kwargs])) and not _has_rule(function.name()):
-            self.unmapped.add(function.name())
-        return results
+def _evaluation(training: Training, batch: Any) -> Part:
+    """The parts of an evaluation of a batch; all of it grows with its rows where they cannot be told."""
+    size, seconds = rows(batch), _seconds_of_measuring(training, batch)
+    few = size // _TIMES
+    if few == 0:
+        return Part(0.0, seconds)
+    try:
+        return Part.between((size, seconds), (few, _seconds_of_measuring(training, _first_rows(batch, few))))
+    except Exception:
+        # As for steps.
+        return Part(0.0, seconds)
 
 
-def _has_rule(name: str) -> bool:
-    keys = "FuncTorchBatched", "FuncTorchBatchedDecomposition"
-    return any(torch._C._dispatch_has_kernel_for_dispatch_key(name, key) for key in keys)
+def _seconds_of_measuring(training: Training, batch: Any) -> float:
+    problem = training.problem
+    measure = partial(evaluate, training.model, problem.objective, Kept([batch]))
+    return seconds_of_evaluation(measure, problem.device)
+
+
+def _first_rows(batch: Any, count: int) -> Any:
+    return tree_map(lambda x: x[:count] if isinstance(x, Tensor) and x.dim() else x, batch)

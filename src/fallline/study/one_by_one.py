@@ -67,12 +67,11 @@ class Pace:
 @dataclass(frozen=True)
 class Alone:
     """Seconds that members take one after another in this process, and shared out to several, where they can be
-    (infinite otherwise); the start of those is in it. An evaluation of each of them takes `evaluating` of the former.
+    (infinite otherwise); the start of those is in it.
     """
 
     loop: float
     processes: float
-    evaluating: float = 0.0
 
     @property
     def least(self) -> float:
@@ -84,15 +83,15 @@ class Alone:
         """What kin take, from a few steps of each optimizer; nothing is measured where there is nothing to choose."""
         if asked.runner == "auto" and len(asked.members) < FEW:
             return cls(0.0, math.inf)
-        threads = _threads(members, asked)[0]
+        threads = threads_of_one(members, asked)[0]
         with using(threads):
-            loop, evaluating = _seconds(members, asked)
+            loop = _seconds(members, asked)
         if not _worth_looking(members, asked, loop):
-            return cls(loop, math.inf, evaluating)
+            return cls(loop, math.inf)
         with using(1):
-            single = loop if threads == 1 else _seconds(members, asked)[0]
+            single = loop if threads == 1 else _seconds(members, asked)
         rounds = -(-len(members) // asked.workers)
-        return cls(loop, STARTING + single * rounds / len(members), evaluating)
+        return cls(loop, STARTING + single * rounds / len(members))
 
 
 def faster(several: Sequence[Alone], asked: Asked) -> tuple[Literal["loop", "processes"], list[str]]:
@@ -106,7 +105,7 @@ def faster(several: Sequence[Alone], asked: Asked) -> tuple[Literal["loop", "pro
 
 def loop_of(asked: Asked) -> tuple[int, list[str]]:
     """The threads of the runner loop, and why it has so many."""
-    threads, reasons = _threads(asked.members, asked)
+    threads, reasons = threads_of_one(asked.members, asked)
     return threads, [
         "loop: members are trained one after another, each by its own optimizer (foreach executor)",
         *reasons,
@@ -139,17 +138,14 @@ def _worth_looking(members: Sequence[Member], asked: Asked, loop: float) -> bool
     return spread and min(asked.workers, len(members)) > 1 and loop > STARTING
 
 
-def _seconds(members: Sequence[Member], asked: Asked) -> tuple[float, float]:
-    """The seconds that all members take one after another, from a few steps and an evaluation of each optimizer; and
-    those of one evaluation of each.
-    """
+def _seconds(members: Sequence[Member], asked: Asked) -> float:
+    """The seconds that all members take one after another, from a few steps and an evaluation of each optimizer."""
     problem = asked.problems[members[0].problem]
     steps, evaluations = asked.steps(members[0]), asked.evaluations(members[0])
     first = {member.optimizer: member for member in reversed(members)}
     paces = {name: _pace(member, problem, asked.seed) for name, member in first.items()}
     each = {name: pace.step * steps + pace.evaluation * evaluations for name, pace in paces.items()}
-    evaluating = sum(paces[member.optimizer].evaluation for member in members)
-    return sum(each[member.optimizer] for member in members), evaluating
+    return sum(each[member.optimizer] for member in members)
 
 
 def _pace(member: Member, problem: Prepared, seed: int) -> Pace:
@@ -164,7 +160,7 @@ def _pace(member: Member, problem: Prepared, seed: int) -> Pace:
             training.close()
 
 
-def _threads(members: Sequence[Member], asked: Asked) -> tuple[int, list[str]]:
+def threads_of_one(members: Sequence[Member], asked: Asked) -> tuple[int, list[str]]:
     """The threads that torch uses for a training by itself, and why."""
     if asked.threads is not None:
         return asked.threads, []

@@ -12,7 +12,7 @@ from fallline.problems import initial_model
 from fallline.study.kin import Kin
 from fallline.study.leaving import COMPILING, SAVED_BY_COMPILING, WORTH_MEASURING, costs_of, strided
 from fallline.study.loop import threads as using
-from fallline.study.one_by_one import FEW, ONE_THREAD_BELOW, Alone, Asked, step_flops
+from fallline.study.one_by_one import FEW, ONE_THREAD_BELOW, Alone, Asked, step_flops, threads_of_one
 from fallline.study.outlook import Outlook
 from fallline.study.plan import PlannedPopulation, chunks
 from fallline.training import Member
@@ -21,7 +21,7 @@ SHORT = 2.0
 """Seconds of a loop below which nothing else is looked at: what a population costs before its first step."""
 WORTH_TRYING = 0.05
 """The part of what members take one by one that trying them as a population may take."""
-_UNTRIED = 0.5
+_UNTRIED = 0.6
 """The part of it that an untried population must be expected to take at most."""
 _COPIES = 20
 """How many times its weights a member may hold in a step, by a rough guess."""
@@ -55,9 +55,9 @@ def together(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str, Alon
 
 def _weighed(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple[list[PlannedPopulation], str]:
     """By a trial if that is a small part of what they take, else by the outlook, which knows CPUs alone."""
-    threads = _threads(own, asked)
     try:
-        with using(threads):
+        # One member's work is too little for the threads that all of them have.
+        with using(threads_of_one(own, asked)[0]):
             outlook = Outlook.of(own, asked.problems[own[0].problem], asked.seed)
     except FalllineError:
         raise
@@ -70,11 +70,11 @@ def _weighed(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tup
     if outlook.unforeseen:
         unknown = f"what a population takes is unknown, as torch has no rule to map {min(outlook.unforeseen)} by"
         return [], f"take about {alone.least:.2g} s; {unknown}, and {too_long}"
-    seconds = _seconds(outlook.preparing, outlook.step, alone.evaluating, own[0], asked)
+    seconds = _seconds(outlook.preparing, outlook.step, outlook.evaluating, own[0], asked)
     against = f"about {seconds:.2g} s as a population against {alone.least:.2g} s one by one, as reckoned; {too_long}"
     if seconds > _UNTRIED * alone.least:
         return [], f"take {against}"
-    whole = PlannedPopulation(kin.places, threads, compiled=False)
+    whole = PlannedPopulation(kin.places, _threads(own, asked), compiled=False)
     return _cut(whole, outlook.bytes, asked), f"train as one captured program, {against}"
 
 
