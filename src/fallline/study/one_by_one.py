@@ -83,7 +83,7 @@ class Alone:
         """What kin take, from a few steps of each optimizer; nothing is measured where there is nothing to choose."""
         if asked.runner == "auto" and len(asked.members) < FEW:
             return cls(0.0, math.inf)
-        threads = threads_of_one(members, asked)[0]
+        threads = _threads(members, asked)[0]
         with using(threads):
             loop = _seconds(members, asked)
         if not _worth_looking(members, asked, loop):
@@ -105,7 +105,7 @@ def faster(several: Sequence[Alone], asked: Asked) -> tuple[Literal["loop", "pro
 
 def loop_of(asked: Asked) -> tuple[int, list[str]]:
     """The threads of the runner loop, and why it has so many."""
-    threads, reasons = threads_of_one(asked.members, asked)
+    threads, reasons = _threads(asked.members, asked)
     return threads, [
         "loop: members are trained one after another, each by its own optimizer (foreach executor)",
         *reasons,
@@ -160,7 +160,7 @@ def _pace(member: Member, problem: Prepared, seed: int) -> Pace:
             training.close()
 
 
-def threads_of_one(members: Sequence[Member], asked: Asked) -> tuple[int, list[str]]:
+def _threads(members: Sequence[Member], asked: Asked) -> tuple[int, list[str]]:
     """The threads that torch uses for a training by itself, and why."""
     if asked.threads is not None:
         return asked.threads, []

@@ -12,7 +12,7 @@ from fallline.problems import initial_model
 from fallline.study.kin import Kin
 from fallline.study.leaving import COMPILING, SAVED_BY_COMPILING, WORTH_MEASURING, costs_of, strided
 from fallline.study.loop import threads as using
-from fallline.study.one_by_one import FEW, ONE_THREAD_BELOW, Alone, Asked, step_flops, threads_of_one
+from fallline.study.one_by_one import FEW, ONE_THREAD_BELOW, Alone, Asked, step_flops
 from fallline.study.outlook import Outlook
 from fallline.study.plan import PlannedPopulation, chunks
 from fallline.training import Member
@@ -56,8 +56,8 @@ def together(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str, Alon
 def _weighed(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple[list[PlannedPopulation], str]:
     """By a trial if that is a small part of what they take, else by the outlook, which knows CPUs alone."""
     try:
-        # One member's work is too little for the threads that all of them have.
-        with using(threads_of_one(own, asked)[0]):
+        # One member's work is too little to share, and of one thread its own time can be told on a busy machine.
+        with using(1):
             outlook = Outlook.of(own, asked.problems[own[0].problem], asked.seed)
     except FalllineError:
         raise
