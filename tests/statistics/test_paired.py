@@ -3,6 +3,7 @@ import math
 import pytest
 from scipy import stats
 
+from fallline import InputError
 from fallline.statistics import differences, exact_proportion, paired, wilson_proportion
 
 
@@ -60,6 +61,13 @@ def test_exact_intervals_are_scipys(count, level):
     found = exact_proportion(count, 7, level)
     expected = stats.binomtest(count, 7).proportion_ci(level, "exact")
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("interval", [exact_proportion, wilson_proportion])
+@pytest.mark.parametrize(("count", "of"), [(3, 2), (-1, 3), (0, 0)])
+def test_counts_beyond_the_times_there_were_are_refused(interval, count, of):
+    with pytest.raises(InputError, match="count must be between 0 and the"):
+        interval(count, of)
 
 
 def test_wilson_by_its_formula():

@@ -1,8 +1,10 @@
 """Which members train together, and that the same command trains in the same way."""
 
 import json
+import math
 import random
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from fallline.errors import InputError
 from fallline.problems import prepare
 from fallline.study import one_by_one, planning, together
 from fallline.study.environment import gpu
-from fallline.study.one_by_one import Pace
+from fallline.study.one_by_one import Alone, Pace, faster
 from fallline.study.outlook import Outlook
 from fallline.study.plan import Plan, PlannedPopulation, chunks
 from tests.study.studies import compare, curves, line, same
@@ -160,6 +162,56 @@ def test_a_study_too_short_to_try_a_population_goes_by_what_is_reckoned(monkeypa
     # It is trained so.
     results = fl.compare("digits", ["sgd"], epochs=2, seeds=3, threads=1, progress=False)
     assert [len(own["members"]) for own in results.plan["populations"]] == [21]
+
+
+@pytest.mark.parametrize("step", [0.004, 0.1], ids=["untried", "tried"])
+def test_schedules_train_together(monkeypatch, step):
+    monkeypatch.setattr(one_by_one, "_pace", lambda member, problem, seed: Pace(step, 0.0))
+    monkeypatch.setattr(one_by_one, "cpu_count", lambda: 1)
+    monkeypatch.setattr(together, "COMPILING", 1e9)
+    given = {"lrs": [0.01, 0.1], "schedules": ["cosine", "plateau"], "epochs": 2, "seeds": 6, "threads": 1}
+    results = fl.compare("digits", ["sgd"], protocol="sweep", progress=False, **given)
+    assert [len(own["members"]) for own in results.plan["populations"]] == [24]
+    assert ("as reckoned" in results.plan["reasons"][0]) == (step == 0.004)
+    loop = fl.compare("digits", ["sgd"], protocol="sweep", progress=False, runner="loop", **given)
+    for one, other in zip(loop.records, results.records, strict=True):
+        assert other.curve["train_loss"] == pytest.approx(one.curve["train_loss"], rel=1e-3)
+
+
+@pytest.mark.parametrize("layer", [Noisy, Branching], ids=["noisy", "branching"])
+def test_what_turns_out_not_to_be_mapped_when_it_trains_untried_trains_in_the_loop(tmp_path, monkeypatch, layer):
+    monkeypatch.setattr(one_by_one, "_pace", lambda member, problem, seed: Pace(0.1, 0.0))
+    monkeypatch.setattr(one_by_one, "cpu_count", lambda: 1)
+    outlook = Outlook(step=0.0, evaluating=0.0, preparing=0.0, trying=1e9, bytes=1, unforeseen=frozenset())
+    monkeypatch.setattr(together.Outlook, "of", lambda *_: outlook)
+    problem = line(model=lambda: layer(1, 1))
+    found = compare(tmp_path, problem, runner="auto", epochs=5)
+    assert len(found.plan["populations"]) == 1
+    assert same(curves(found), curves(compare(tmp_path, problem, store=tmp_path / "loop", runner="loop", epochs=5)))
+
+
+def test_kinds_share_the_processes_that_one_of_them_needs():
+    asked = SimpleNamespace(problems={}, members=(), workers=2)
+    long, short, opaque = Alone(600.0, 300.0, 300.0), Alone(4.0, 2.0, 2.0), Alone(4.0, math.inf)
+    assert faster([long, short], asked)[0] == "processes"
+    assert faster([long, opaque], asked)[0] == "loop"
+    # Each has a member alone, and the worker that has the longest works no longer than that.
+    assert faster([Alone(10.0, 5.0, 10.0)] * 4, asked)[0] == "processes"
+    assert faster([Alone(20.0, 10.0, 20.0)], asked)[0] == "loop"
+    # They start once.
+    assert faster([Alone(5.0, 2.5, 2.5)] * 4, asked)[0] == "processes"
+
+
+def test_what_a_trial_of_some_members_says_holds_for_all(monkeypatch):
+    monkeypatch.setattr(together, "_fitting", lambda members, asked: members[:7])
+    monkeypatch.setattr(together, "costs_of", lambda *_: None)
+    trial = Trial(seconds=0.001, preparing=0.0, evaluating=0.002, bytes=7_000_000)
+    monkeypatch.setattr(together.cohorts, "tried", lambda *_: trial)
+    monkeypatch.setattr(together, "_free", lambda device: 15e6)
+    plan = planned(monkeypatch, runner="population")
+    # 36 steps and 20 evaluations or so, three times as long as those of 7 members.
+    assert "about 0.23 s against" in plan.reasons[0]
+    assert [len(own.members) for own in plan.populations] == [12, 9]
 
 
 def test_no_population_goes_untried_that_may_not_pay_or_of_which_nothing_is_known(monkeypatch):

@@ -2,8 +2,8 @@
 
 from fallline.cohorts.compaction import Costs as Costs
 from fallline.cohorts.reasons import CannotMap as CannotMap
+from fallline.cohorts.reasons import mapping as mapping
 from fallline.cohorts.reasons import reason as reason
-from fallline.cohorts.reasons import told as told
 from fallline.cohorts.train import train_population as train_population
 from fallline.cohorts.trial import Trial as Trial
 from fallline.cohorts.trial import tried as tried

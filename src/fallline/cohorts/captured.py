@@ -16,6 +16,7 @@ from fallline.cohorts.memory import most_bytes
 from fallline.cohorts.numbers import set_apart
 from fallline.cohorts.outside import nothing_outside
 from fallline.cohorts.program import Program, Tensors, Wanted
+from fallline.cohorts.reasons import mapping
 from fallline.executors.kernels import Backend, uncompiled
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -80,7 +81,8 @@ class Captured:
             if all(_due(number, k, first) == then for (k, first), then in form.due.items()):
                 return form
         began = time.perf_counter()
-        form = self._capture(given, number, compiled=shapes == self.whole)
+        with mapping():
+            form = self._capture(given, number, compiled=shapes == self.whole)
         self.preparing += time.perf_counter() - began
         alike.append(form)
         return form

@@ -21,4 +21,4 @@ def flushed() -> Iterator[None]:
 
 
 def _flushes() -> bool:
-    return not bool(torch.tensor([1e-38]) * 0.01)
+    return not bool(torch.tensor([1e-38], dtype=torch.float32) * 0.01)

@@ -1,11 +1,12 @@
 """Losses and metrics of all members on a source of data."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._pytree import tree_leaves
 
 from fallline.cohorts.lent import with_tensors
 from fallline.cohorts.memory import most_bytes
@@ -45,29 +46,31 @@ class Measuring:
         return {name: total.cpu() / count for name, total in zip(self._objective.names, totals, strict=True)}
 
     def _of_batch(self, tensors: Mapping[str, Tensor], batch: Any) -> Sequence[Tensor]:
-        settings = len(next(iter(tensors.values())))
-        key = rows(batch)
+        # All members see the same rows here, so settings and seeds are one axis.
+        flat = {name: x.flatten(0, 1) for name, x in tensors.items()}
+        members = len(next(iter(flat.values())))
+        key = tuple(x.shape for x in tree_leaves(batch) if isinstance(x, Tensor))
         if key not in self._sizes:
-            self._sizes[key] = _settings_at_once(lambda own, batch: self._measured(own, batch), tensors, batch)
+            self._sizes[key] = self._members_at_once(flat, batch)
         parts = [
-            self._measured({name: x[start : start + self._sizes[key]] for name, x in tensors.items()}, batch)
-            for start in range(0, settings, self._sizes[key])
+            self._measured({name: x[start : start + self._sizes[key]] for name, x in flat.items()}, batch)
+            for start in range(0, members, self._sizes[key])
         ]
-        return [torch.cat(column) for column in zip(*parts, strict=True)]
+        return [torch.cat(column).view(-1, self._seeds) for column in zip(*parts, strict=True)]
+
+    def _members_at_once(self, flat: Mapping[str, Tensor], batch: Any) -> int:
+        """How many members may be measured together, from the memory that one of them needs; whole settings, if they
+        fit.
+        """
+        one = {name: x[:1] for name, x in flat.items()}
+        graph = make_fx(lambda own, batch: self._measured(own, batch), tracing_mode="fake")(one, batch)
+        fitting = max(1, AT_ONCE // max(most_bytes(graph), 1))
+        return max(fitting // self._seeds * self._seeds, min(fitting, self._seeds))
 
     def _measured(self, tensors: Mapping[str, Tensor], batch: Any) -> list[Tensor]:
         def measured(own: Mapping[str, Tensor]) -> list[Tensor]:
             found = with_tensors(self._model, own, lambda model: self._objective.measure(model, batch))
             return [torch.as_tensor(value).reshape(()) for value in found]
 
-        # All members see the same rows here, so settings and seeds are one axis.
-        values = torch.vmap(measured)({name: x.flatten(0, 1) for name, x in tensors.items()})
-        return [value.view(-1, self._seeds) for value in values]
-
-
-def _settings_at_once(
-    measured: Callable[[Mapping[str, Tensor], Any], Any], tensors: Mapping[str, Tensor], batch: Any
-) -> int:
-    """How many settings may be measured together, from the memory that one of them needs."""
-    graph = make_fx(measured, tracing_mode="fake")({name: x[:1] for name, x in tensors.items()}, batch)
-    return max(1, AT_ONCE // max(most_bytes(graph), 1))
+        found: list[Tensor] = torch.vmap(measured)(dict(tensors))
+        return found

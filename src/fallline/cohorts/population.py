@@ -21,7 +21,6 @@ from fallline.cohorts.settings import Settings
 from fallline.cohorts.slices import kinds_of_parameters
 from fallline.cohorts.stacking import saved_names, stacked, tensors_of, values_of
 from fallline.executors.kernels import Backend
-from fallline.problems.kept import Evaluated
 from fallline.problems.prepared import Prepared, initial_model
 from fallline.training import divergence
 from fallline.training.batches import Place
@@ -168,15 +167,15 @@ class Population:
         self.count()
         batch_losses = torch.stack(self.losses).double().cpu() if self.losses else None
         weights = self.tensors.weights if self.done == 0 else self.program.evaluation_weights(self.tensors)
+        tensors = self._with(weights)
         measured = {
             f"{split}_{name}": value
             for split, data in self.problem.evaluated.items()
-            for name, value in self.measured(data, weights).items()
+            for name, value in self._measuring(tensors, data).items()
         }
         columns = {name: value.tolist() for name, value in measured.items()}
         columns["batch_loss"] = _means(batch_losses, self.shape)
         sound = self._sound(batch_losses)
-        tensors = self._with(weights)
         for one in self.active:
             i, j = one.setting, one.seed
             counts = {"step": self.done, "samples": self.samples, "evaluations": self.evaluations[i]}
@@ -188,10 +187,6 @@ class Population:
             if outcome is not None:
                 self._end(one, outcome, self.tensors.weights if outcome.diverged else weights)
         self.losses = []
-
-    def measured(self, data: Evaluated, weights: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Loss and metrics of all members with these weights, (settings, seeds) each."""
-        return self._measuring(self._with(weights), data)
 
     def _with(self, weights: Sequence[Tensor]) -> dict[str, Tensor]:
         """The parameters and buffers of all members by name."""

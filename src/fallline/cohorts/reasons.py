@@ -1,11 +1,14 @@
 """Why a member cannot be trained in a population, as far as it can be told without trying."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fallline.cohorts.program import has_evaluation_point
+from fallline.errors import FalllineError
 from fallline.optim import Optimizer
 from fallline.rules import Rule
 from fallline.training.member import Member
@@ -36,7 +39,18 @@ def _moves(member: Member, model: nn.Module) -> bool:
     return any(has_evaluation_point(optimizer._rule(group)) for group in optimizer.param_groups)
 
 
-def told(error: Exception) -> str:
+@contextmanager
+def mapping() -> Iterator[None]:
+    """Inside, whatever torch raises means that members cannot be mapped: they can still be trained one by one."""
+    try:
+        yield
+    except (CannotMap, FalllineError):
+        raise
+    except Exception as error:
+        raise CannotMap(_told(error)) from error
+
+
+def _told(error: Exception) -> str:
     """An error that torch raised while a step was mapped, as a reason."""
     first = str(error).strip().partition("\n")[0]
     if "randomness" in first:

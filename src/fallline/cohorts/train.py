@@ -12,6 +12,7 @@ from fallline.cohorts.compaction import Costs
 from fallline.cohorts.denormals import flushed
 from fallline.cohorts.one import One
 from fallline.cohorts.population import Population
+from fallline.cohorts.reasons import mapping
 from fallline.cohorts.resumption import go_on, snapshot
 from fallline.cohorts.streams import batches_of_seeds
 from fallline.executors.kernels import Backend, inductor, uncompiled
@@ -59,11 +60,13 @@ def train_population(
     backend: Backend = partial(inductor, asserting=False) if compiled else uncompiled
     keep_memory()
     with forked(problem.device), flushed():
-        population = Population(members, problem, seed, total, budget.losses_every, backend)
+        with mapping():
+            population = Population(members, problem, seed, total, budget.losses_every, backend)
         if kept is not None and (tree := kept.load()) is not None:
             go_on(population, tree)
         else:
-            population.evaluate()
+            with mapping():
+                population.evaluate()
         _advance(population, budget, seed, per_epoch, tick or _silent, kept, costs)
         population.finish()
     for step, left in population.compactions:
@@ -98,7 +101,8 @@ def _advance(
             if population.done < at:
                 began = _keep(population, kept, began)
         _shared_out(population, began)
-        population.evaluate(judged=at % per_epoch == 0 or at == population.total)
+        with mapping():
+            population.evaluate(judged=at % per_epoch == 0 or at == population.total)
         if costs is not None:
             _compact(population, costs)
         tick(at)

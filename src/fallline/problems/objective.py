@@ -28,8 +28,11 @@ class Objective:
         self._takes_model = takes_model(problem.loss)
 
     def under(self, factors: Mapping[str, Any]) -> "Objective":
-        """The objective that a training with these factors minimises."""
-        return Objective(self._problem, self._device, factors) if self._problem.loss_factors(factors) else self
+        """The objective that a training with these factors minimises; a loss that is a module is the training's own, as
+        it may have state.
+        """
+        own = bool(self._problem.loss_factors(factors)) or isinstance(self._problem.loss, nn.Module)
+        return Objective(self._problem, self._device, factors) if own else self
 
     @property
     def names(self) -> list[str]:

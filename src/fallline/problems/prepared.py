@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,8 +11,8 @@ from torch.nn.parameter import is_lazy
 
 from fallline.errors import InputError, describe_failure, shown
 from fallline.problems.data import source
-from fallline.problems.kept import Evaluated, digest, keep
-from fallline.problems.objective import Objective
+from fallline.problems.kept import Evaluated, Kept, batches_in, digest, keep
+from fallline.problems.objective import Objective, rows
 from fallline.problems.problem import Problem
 from fallline.problems.sources import Loader, Resident, Source, permutation
 from fallline.randomness import forked, seed_global
@@ -41,6 +41,16 @@ class Prepared:
         """What is evaluated, by split."""
         splits = {"train": self.train_part, "validation": self.validation, "test": self.test}
         return {name: split for name, split in splits.items() if split is not None}
+
+    def sampled(self) -> "tuple[Prepared, float]":
+        """The same, whose evaluations see the first batch alone of each split; and how many times as many rows those of
+        all batches see.
+        """
+        first = {name: next(split.in_order()) for name, split in self.evaluated.items()}
+        all_rows = sum(rows(first[name]) * batches_in(split) for name, split in self.evaluated.items())
+        kept = {name: Kept([batch]) for name, batch in first.items()}
+        part = replace(self, train_part=kept["train"], validation=kept.get("validation"), test=kept.get("test"))
+        return part, all_rows / sum(map(rows, first.values()))
 
     @property
     def digests(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from fallline.problems import Prepared
-from fallline.problems.kept import Kept, batches_in
+from fallline.problems.kept import Kept
 from fallline.problems.objective import rows
 from fallline.randomness import forked
 from fallline.study.operations import Operations
@@ -71,8 +71,11 @@ class Anatomy:
         # torch loads some of its rules when it first maps.
         torch.vmap(torch.neg)(torch.zeros(1))
         with forked(problem.device):
-            training = Training(member, problem, seed, 1000)
+            part, times = problem.sampled()
+            training = Training(member, part, seed, 1000)
             try:
+                # Schedules look at evaluations.
+                training.evaluate()
                 place, batch = next(batches(problem, member, seed, Place()))
                 seconds = _seconds_on(training, batch, place)
                 step = _step(training, batch, seconds)
@@ -80,20 +83,18 @@ class Anatomy:
                     training.step(batch, place)
                 with Operations() as gradient:
                     problem.objective.under(member.factors).loss(training.model, batch).backward()  # type: ignore[no-untyped-call]
-                first = [next(data.in_order()) for data in problem.evaluated.values()]
+                first = [next(data.in_order()) for data in part.evaluated.values()]
                 with Operations() as measured:
                     evaluate(training.model, problem.objective, Kept(first))
                 evaluating = [_evaluation(training, batch) for batch in first]
             finally:
                 training.close()
-        several = [batches_in(data) for data in problem.evaluated.values()]
         return cls(
             step=step,
             evaluation=Part(
-                sum(count * part.fixed for count, part in zip(several, evaluating, strict=True)),
-                sum(count * part.growing for count, part in zip(several, evaluating, strict=True)),
+                times * sum(one.fixed for one in evaluating), times * sum(one.growing for one in evaluating)
             ),
-            evaluating=sum(part.fixed + part.growing for part in evaluating),
+            evaluating=sum(one.fixed + one.growing for one in evaluating),
             operations=counted.count,
             gradient_operations=gradient.count,
             bytes=counted.bytes,

@@ -44,6 +44,10 @@ class Checkpoints:
         identity = {**self.identity, "members": [key(describe(member)) for member in cohort]}
         return CohortCheckpoint(self._path(cohort), identity, say, self.every)
 
+    def has(self, cohort: Sequence[Member]) -> bool:
+        """Whether something of a cohort is kept."""
+        return self._path(cohort).is_file()
+
     def keep_only(self, cohorts: Iterable[Sequence[Member]]) -> None:
         """Delete the checkpoints of all but these cohorts, and the folder if none is left."""
         kept = {self._path(cohort) for cohort in cohorts}

@@ -15,6 +15,8 @@ import torch
 
 import fallline
 from fallline.problems import Prepared
+from fallline.problems.kept import Kept
+from fallline.problems.objective import rows
 
 PACKAGES = ("torch", "numpy", "scipy")
 
@@ -25,7 +27,7 @@ def environment(
     code: Iterable[Any],
     command: str | None,
 ) -> dict[str, Any]:
-    """Versions, machine, command, the rows of each split, and the digests of data, initial models and code.
+    """Versions, machine, command, the rows that are evaluated, and the digests of data, initial models and code.
 
     `code` are the classes and functions that results depend on beside the problems'.
     """
@@ -39,7 +41,7 @@ def environment(
         "cores": os.cpu_count(),
         "default_dtype": str(torch.get_default_dtype()).removeprefix("torch."),
         "command": command,
-        "rows": {name: dict(problem.rows) for name, problem in problems.items()},
+        "rows": {name: _evaluated_rows(problem) for name, problem in problems.items()},
         "digests": {
             "data": {name: problem.digests for name, problem in problems.items()},
             "models": {name: list(digests) for name, digests in models.items()},
@@ -80,6 +82,14 @@ def cpu() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def _evaluated_rows(problem: Prepared) -> dict[str, int | None]:
+    """How many rows of each split an evaluation sees; None of a DataLoader that is read anew."""
+    return {
+        name: sum(map(rows, split.batches)) if isinstance(split, Kept) else split.rows
+        for name, split in problem.evaluated.items()
+    }
 
 
 def gpu(problems: Mapping[str, Prepared]) -> str | None:

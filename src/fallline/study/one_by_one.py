@@ -66,17 +66,18 @@ class Pace:
 
 @dataclass(frozen=True)
 class Alone:
-    """Seconds that members take one after another in this process, and shared out to several, where they can be
-    (infinite otherwise); the start of those is in it.
+    """Seconds that members take one after another in this process; those in which worker processes do it, were all of
+    them at work all the time, infinite where they cannot help; and those of the worker that has most of these members.
     """
 
     loop: float
-    processes: float
+    shared: float
+    longest: float = 0.0
 
     @property
     def least(self) -> float:
         """Those of the faster way."""
-        return min(self.loop, self.processes)
+        return min(self.loop, STARTING + max(self.shared, self.longest))
 
     @classmethod
     def of(cls, members: Sequence[Member], asked: Asked) -> "Alone":
@@ -86,18 +87,20 @@ class Alone:
         threads = _threads(members, asked)[0]
         with using(threads):
             loop = _seconds(members, asked)
-        if not _worth_looking(members, asked, loop):
+        if not _shareable(members, asked):
             return cls(loop, math.inf)
-        with using(1):
-            single = loop if threads == 1 else _seconds(members, asked)
+        single = loop
+        if threads > 1 and loop > STARTING:
+            with using(1):
+                single = _seconds(members, asked)
         rounds = -(-len(members) // asked.workers)
-        return cls(loop, STARTING + single * rounds / len(members))
+        return cls(loop, single / asked.workers, rounds * single / len(members))
 
 
 def faster(several: Sequence[Alone], asked: Asked) -> tuple[Literal["loop", "processes"], list[str]]:
     """Who trains members of several kinds that train one by one, and why; they share one start of processes."""
     loop = sum(alone.loop for alone in several)
-    processes = sum(alone.processes for alone in several) - STARTING * (len(several) - 1)
+    processes = STARTING + max(sum(alone.shared for alone in several), *(alone.longest for alone in several))
     if processes > 0.9 * loop or unpackable(asked.problems, asked.members):
         return "loop", []
     return "processes", [f"one by one they take about {loop:.2g} s in one process, {processes:.2g} s in several"]
@@ -131,11 +134,10 @@ def step_flops(problem: Prepared, batch_size: int | None) -> float:
     return float(counter.get_total_flops()) * (batch_size or size) / size
 
 
-def _worth_looking(members: Sequence[Member], asked: Asked, loop: float) -> bool:
+def _shareable(members: Sequence[Member], asked: Asked) -> bool:
     """Whether processes could be faster: those that share a DataLoader's epochs would each read it again."""
     opaque = any(asked.problems[member.problem].train.rows is None for member in members)
-    spread = asked.runner == "auto" and asked.device.type == "cpu" and not opaque
-    return spread and min(asked.workers, len(members)) > 1 and loop > STARTING
+    return asked.runner == "auto" and asked.device.type == "cpu" and not opaque and asked.workers > 1
 
 
 def _seconds(members: Sequence[Member], asked: Asked) -> float:

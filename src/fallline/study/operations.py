@@ -35,5 +35,5 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _has_rule(name: str) -> bool:
-    keys = "FuncTorchBatched", "FuncTorchBatchedDecomposition"
+    keys = "FuncTorchBatched", "FuncTorchBatchedDecomposition", "CompositeExplicitAutograd"
     return any(torch._C._dispatch_has_kernel_for_dispatch_key(name, key) for key in keys)

@@ -15,6 +15,8 @@ _GROUPED = 2.0
 """How many times as long each member's part takes with convolutions, which members have as groups of one."""
 _CAPTURING = 0.008
 """Seconds that an operation takes to be captured."""
+_TAKEN_APART = 4
+"""How many times as long a trial takes with operations that have to be taken apart first."""
 _STEPS_TRIED = 8
 _EVALUATIONS_TRIED = 2
 
@@ -47,12 +49,13 @@ class Outlook:
         step = _SHARED * shared + sum(max(slower * one.step.growing, one.bytes / _BYTES_A_SECOND) for one in own)
         shared_evaluation = max(anatomy.evaluation.fixed for anatomy in anatomies.values())
         preparing = _CAPTURING * max(anatomy.operations for anatomy in anatomies.values())
+        unforeseen = frozenset().union(*(anatomy.unmapped for anatomy in own))
         tried = _EVALUATIONS_TRIED * sum(anatomy.evaluating for anatomy in own)
         return cls(
             step=step,
             evaluating=_SHARED * shared_evaluation + slower * sum(anatomy.evaluation.growing for anatomy in own),
             preparing=preparing,
-            trying=preparing + _STEPS_TRIED * step + tried,
+            trying=(_TAKEN_APART if unforeseen else 1) * (preparing + _STEPS_TRIED * step + tried),
             bytes=sum(anatomy.bytes for anatomy in own),
-            unforeseen=frozenset().union(*(anatomy.unmapped for anatomy in own)),
+            unforeseen=unforeseen,
         )

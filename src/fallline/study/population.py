@@ -43,9 +43,9 @@ def population(work: Work) -> Generator[Sequence[Trained], None, None]:
                 yield trained
             else:
                 kept.remove()
-                yield from loop(replace(work, cohorts=_by_seed(cohort), planned=None))
+                yield from loop(replace(work, cohorts=by_seed(cohort), planned=None))
 
 
-def _by_seed(cohort: Sequence[Member]) -> list[list[Member]]:
+def by_seed(cohort: Sequence[Member]) -> list[list[Member]]:
     """Members that share their batches together."""
     return [[member for member in cohort if member.seed == seed] for seed in dict.fromkeys(m.seed for m in cohort)]

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from fallline.study.differences import differences
 from fallline.study.environment import changes, moved
 from fallline.study.plan import Plan, PlannedPopulation
 from fallline.study.planning import RUNNERS
+from fallline.study.population import by_seed
 from fallline.study.record import Record, describe, key
 from fallline.study.specification import Specification
 from fallline.study.speed_runs import measure_speeds
@@ -101,7 +103,8 @@ class _Running:
         plan = self.plan.stages[number]
         checkpoints = self._checkpoints(plan)
         works = self._works(members, plan, checkpoints)
-        checkpoints.keep_only(cohort for _, work in works for cohort in work.cohorts)
+        cohorts = [cohort for _, work in works for cohort in work.cohorts]
+        checkpoints.keep_only([*cohorts, *chain.from_iterable(map(by_seed, cohorts))])
         for runner, work in works:
             with closing(RUNNERS[runner](work)) as ended:
                 for cohort in ended:
@@ -111,18 +114,23 @@ class _Running:
                     self._keep(work, cohort)
 
     def _works(self, members: Sequence[Member], plan: Plan, checkpoints: Checkpoints) -> list[tuple[str, Work]]:
-        """Who has to train what: populations of which a member is missing, and the missing members that are in none."""
+        """Who has to train what: populations that are missing, and the missing members that are in none."""
 
         def work(cohorts: Sequence[Sequence[Member]], threads: int, planned: PlannedPopulation | None = None) -> Work:
             study = self.study
             seed = study.specification.seed
             return Work(study.problems, study.budget, seed, cohorts, threads, checkpoints, self.watcher, planned)
 
-        works = [
-            ("population", work([own], planned.threads, planned))
-            for planned in plan.populations
-            if any(map(self._missing, own := [members[place] for place in planned.members]))
-        ]
+        works = []
+        for planned in plan.populations:
+            own = [members[place] for place in planned.members]
+            missing = [member for member in own if self._missing(member)]
+            begun = len(by_seed(own)) > 1 and any(map(checkpoints.has, by_seed(own)))
+            if missing and (begun or len(missing) < len(own)):
+                # A population is stored as a whole: these turned out not to be mapped, and train one by one.
+                works.append(("loop", work(by_seed(missing), planned.threads)))
+            elif missing:
+                works.append(("population", work([own], planned.threads, planned)))
         alone = [members[place] for place in plan.others()]
         others = list(_cohorts(self.study, [member for member in alone if self._missing(member)]))
         return works + ([(plan.runner, work(others, plan.threads))] if others else [])

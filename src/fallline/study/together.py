@@ -7,7 +7,7 @@ import psutil
 import torch
 
 from fallline import cohorts
-from fallline.errors import FalllineError, InputError
+from fallline.errors import InputError
 from fallline.problems import initial_model
 from fallline.study.kin import Kin
 from fallline.study.leaving import COMPILING, SAVED_BY_COMPILING, WORTH_MEASURING, costs_of, strided
@@ -55,15 +55,9 @@ def together(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str, Alon
 
 def _weighed(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple[list[PlannedPopulation], str]:
     """By a trial if that is a small part of what they take, else by the outlook, which knows CPUs alone."""
-    try:
-        # One member's work is too little to share, and of one thread its own time can be told on a busy machine.
-        with using(1):
-            outlook = Outlook.of(own, asked.problems[own[0].problem], asked.seed)
-    except FalllineError:
-        raise
-    except Exception as error:
-        # What cannot even be looked at can still be trained one by one.
-        raise cohorts.CannotMap(cohorts.told(error)) from error
+    # One member's work is too little to share, and of one thread its own time can be told on a busy machine.
+    with using(1), cohorts.mapping():
+        outlook = Outlook.of(own, asked.problems[own[0].problem], asked.seed)
     if asked.device.type != "cpu" or outlook.trying <= WORTH_TRYING * alone.least:
         return _tried(kin, own, alone, asked)
     too_long = f"to try that would take {outlook.trying:.2g} s"

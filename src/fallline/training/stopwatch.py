@@ -30,6 +30,14 @@ def seconds_of_evaluation(evaluate: Callable[[], object], device: torch.device) 
 def _timed(call: Callable[[], object], device: torch.device) -> float:
     alone = device.type == "cpu" and torch.get_num_threads() == 1
     clock = time.thread_time if alone else time.perf_counter
+    _wait(device)
     began = clock()
     call()
+    _wait(device)
     return clock() - began
+
+
+def _wait(device: torch.device) -> None:
+    """Until what was asked of a GPU is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -44,6 +44,7 @@ class Training:
         self.origin = origin(member, self.model, problem, seed)
         self.optimizer = member.make_optimizer(self.model, noise_seed=key(seed, "noise", member.seed) % 2**63)
         self._objective = problem.objective.under(member.factors)
+        self._measures = problem.objective.under({})
         self._gradient = KeyedGradient(self.model, self.optimizer, self._objective, problem.device, seed, member.seed)
         self._rates = [group.get("lr", math.nan) for group in self.optimizer.param_groups]
         self._take_step = stepper(self.optimizer)
@@ -102,7 +103,7 @@ class Training:
         with self.evaluating():
             seed_global(self.seed, "evaluation", self.member.seed, self.done, self.problem.device)
             for split, data in self.problem.evaluated.items():
-                for name, value in evaluate(self.model, self.problem.objective, data).items():
+                for name, value in evaluate(self.model, self._measures, data).items():
                     row[f"{split}_{name}"] = value
             if self.recording is not None:
                 row |= self.recording.row()
