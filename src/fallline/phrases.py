@@ -32,3 +32,12 @@ def listed(items: Iterable[str]) -> str:
     """
     *first, last = items
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def seconds_told(seconds: float) -> str:
+    """Seconds as roughly as they are reckoned.
+
+    >>> seconds_told(0.123), seconds_told(7.25), seconds_told(8812.0)
+    ('0.12 s', '7.2 s', '8,800 s')
+    """
+    return f"{float(f'{seconds:.2g}'):,.{0 if seconds >= 10 else 1 if seconds >= 1 else 2}f} s"

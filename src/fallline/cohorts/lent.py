@@ -25,3 +25,10 @@ def with_tensors(model: nn.Module, tensors: Mapping[str, Tensor], function: Call
     """The value of a function of the model while its parameters and buffers are those given by name."""
     with mappable():
         return functional_call(Lent(model), {f"model.{name}": x for name, x in tensors.items()}, (function,))
+
+
+def held(model: nn.Module, name: str) -> Tensor:
+    """The parameter or buffer that a model holds under a name."""
+    owner, _, own = name.rpartition(".")
+    tensor: Tensor = getattr(model.get_submodule(owner), own)
+    return tensor

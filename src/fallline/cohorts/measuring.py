@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_leaves
 
-from fallline.cohorts.lent import with_tensors
+from fallline.cohorts.lent import held, with_tensors
 from fallline.cohorts.memory import most_bytes
+from fallline.cohorts.reasons import CannotMap
 from fallline.problems.kept import Evaluated
 from fallline.problems.objective import Objective, rows
 
@@ -68,8 +69,14 @@ class Measuring:
         return max(fitting // self._seeds * self._seeds, min(fitting, self._seeds))
 
     def _measured(self, tensors: Mapping[str, Tensor], batch: Any) -> list[Tensor]:
+        def quantities(model: nn.Module, own: Mapping[str, Tensor]) -> list[Any]:
+            values = self._objective.measure(model, batch)
+            if assigned := [name for name, x in own.items() if held(model, name) is not x]:
+                raise CannotMap(f"it assigns {assigned[0]} anew when it is evaluated")
+            return values
+
         def measured(own: Mapping[str, Tensor]) -> list[Tensor]:
-            found = with_tensors(self._model, own, lambda model: self._objective.measure(model, batch))
+            found = with_tensors(self._model, own, lambda model: quantities(model, own))
             return [torch.as_tensor(value).reshape(()) for value in found]
 
         found: list[Tensor] = torch.vmap(measured)(dict(tensors))

@@ -11,7 +11,7 @@ from torch.func import grad_and_value
 
 from fallline.cohorts.draws import Noise
 from fallline.cohorts.layout import Layout
-from fallline.cohorts.lent import with_tensors
+from fallline.cohorts.lent import held, with_tensors
 from fallline.cohorts.mapping import over_members
 from fallline.cohorts.slices import Piece, Slice
 from fallline.executors import Part, Surroundings, Update
@@ -150,11 +150,13 @@ class Program:
                     wanted.uniform[call] = shape
                 return shared["uniform"][call] if call in shared["uniform"] else torch.zeros(shape, device=device)
 
+            def lossy(model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
+                # Afterwards models may have other buffers than they were given.
+                return self.objective.loss(model, shared["batch"]), {name: held(model, name) for name in own}
+
             with KeyedDropout(draw):
-                value = with_tensors(
-                    self.model, {**parameters, **own}, lambda model: self.objective.loss(model, shared["batch"])
-                )
-            return value.reshape(()), own
+                value, afterwards = with_tensors(self.model, {**parameters, **own}, lossy)
+            return value.reshape(()), afterwards
 
         gradients, (value, own) = grad_and_value(loss, has_aux=True)(dict(views))
         return gradients, own, value.detach()

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import shorten
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -57,4 +58,6 @@ def _told(error: Exception) -> str:
         return "it draws random numbers of its own"
     if "data-dependent" in first or type(error).__name__ == "GuardOnDataDependentSymNode":
         return "what it computes depends on the values of tensors"
-    return f"torch cannot map it ({type(error).__name__}: {first[:160]})"
+    if "FakeTensor" in first:
+        return "it uses a tensor that is neither its parameter nor its buffer"
+    return f"torch cannot map it ({type(error).__name__}: {shorten(first, 160, placeholder=' ...')})"

@@ -10,6 +10,7 @@ from loky import cpu_count
 from torch.utils.flop_counter import FlopCounterMode
 
 from fallline.errors import InputError
+from fallline.phrases import seconds_told
 from fallline.problems import Prepared, initial_model
 from fallline.problems.objective import rows
 from fallline.randomness import forked
@@ -93,8 +94,9 @@ class Alone:
         if threads > 1 and loop > STARTING:
             with using(1):
                 single = _seconds(members, asked)
-        rounds = -(-len(members) // asked.workers)
-        return cls(loop, single / asked.workers, rounds * single / len(members))
+        # Processes beyond the cores make nothing faster.
+        working = min(asked.workers, cpu_count())
+        return cls(loop, single / working, -(-len(members) // working) * single / len(members))
 
 
 def faster(several: Sequence[Alone], asked: Asked) -> tuple[Literal["loop", "processes"], list[str]]:
@@ -103,7 +105,8 @@ def faster(several: Sequence[Alone], asked: Asked) -> tuple[Literal["loop", "pro
     processes = STARTING + max(sum(alone.shared for alone in several), *(alone.longest for alone in several))
     if processes > 0.9 * loop or unpackable(asked.problems, asked.members):
         return "loop", []
-    return "processes", [f"one by one they take about {loop:.2g} s in one process, {processes:.2g} s in several"]
+    told = f"one by one they take about {seconds_told(loop)} in one process, {seconds_told(processes)} in several"
+    return "processes", [told]
 
 
 def loop_of(asked: Asked) -> tuple[int, list[str]]:

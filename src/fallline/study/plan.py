@@ -117,6 +117,10 @@ class Plan:
         known = replace(planned, compaction=tuple(compaction))
         return replace(self, populations=tuple(known if own == planned else own for own in self.populations))
 
+    def with_reasons(self, further: Sequence[str]) -> Self:
+        """The plan with what was found while it was carried out."""
+        return replace(self, reasons=tuple(dict.fromkeys((*self.reasons, *further))))
+
     def others(self) -> list[int]:
         """The places of the members that are in no population."""
         together = {place for own in self.populations for place in own.members}

@@ -34,8 +34,9 @@ def population(work: Work) -> Generator[Sequence[Trained], None, None]:
                 )
             except CannotMap as reason:
                 trained = None
-                told = f"{len(cohort)} members on {cohort[0].problem} begin anew, one by one"
-                work.watcher.say(f"{told}: {reason}, which showed only now.")
+                told = f"{len(cohort)} members on {cohort[0].problem} begin anew, one by one: {reason}"
+                work.watcher.say(f"{told}, which showed only now.")
+                work.reasons.append(told)
             except Exception as error:
                 error.add_note(f"This came up while {len(cohort)} members on {cohort[0].problem} trained together.")
                 raise

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fallline.errors import InputError
+from fallline.phrases import counted
 from fallline.study.checkpoints import Checkpoints
 from fallline.study.course import StageOfMembers
 from fallline.study.differences import differences
@@ -109,7 +110,7 @@ class _Running:
             with closing(RUNNERS[runner](work)) as ended:
                 for cohort in ended:
                     if work.planned is not None:
-                        plan = plan.compacted(work.planned, work.compaction)
+                        plan = plan.compacted(work.planned, work.compaction).with_reasons(work.reasons)
                         self.plan = self.plan.with_stage(number, plan)
                     self._keep(work, cohort)
 
@@ -142,7 +143,7 @@ class _Running:
         for record, trained in zip(ended, cohort, strict=True):
             if record.key not in worse:
                 save_weights(self.store.folder, record.key, trained.weights)
-        self.store.add(*ended, plan=self.plan.to_json() if work.compaction else None)
+        self.store.add(*ended, plan=self.plan.to_json() if work.compaction or work.reasons else None)
         members = [trained.member for trained in cohort]
         work.checkpoints.of(members, work.watcher.say).remove()
         self.records.update((record.key, record) for record in ended)
@@ -161,7 +162,12 @@ def _begin(store: Store, study: Study, watcher: Watcher) -> Plan:
     specification, plan, environment = before
     refuse_another(study, specification, store.folder)
     refuse_changes(study, environment, store.folder, watcher.say)
-    return Plan.from_json(plan)
+    found = Plan.from_json(plan)
+    if found.asked != study.plan.asked:
+        asked, threads = found.asked
+        told = f"the runner {asked}" + (f" and {counted(threads, 'thread')}" if threads else "")
+        watcher.say(f"This study began with {told}, and goes on by that plan; another runner needs another store.")
+    return found
 
 
 def refuse_another(study: Study, specification: str, folder: Path, noun: str = "study") -> None:

@@ -8,6 +8,7 @@ import torch
 
 from fallline import cohorts
 from fallline.errors import InputError
+from fallline.phrases import counted, seconds_told
 from fallline.problems import initial_model
 from fallline.study.kin import Kin
 from fallline.study.leaving import COMPILING, SAVED_BY_COMPILING, WORTH_MEASURING, costs_of, strided
@@ -30,7 +31,7 @@ _COPIES = 20
 def together(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str, Alone]:
     """The populations of kin, none where they are better trained one by one; why; and what the latter would take."""
     own = [asked.members[place] for place in kin.places]
-    told = f"{len(own)} members on {own[0].problem}"
+    told = f"{counted(len(own), 'member')} on {own[0].problem}"
     alone = Alone.of(own, asked)
     try:
         if kin.reason is not None:
@@ -38,9 +39,9 @@ def together(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str, Alon
         if asked.runner != "auto":
             populations, why = _tried(kin, own, alone, asked)
         elif len(own) < FEW:
-            populations, why = [], "are too few for a population"
+            populations, why = [], "make too small a population"
         elif alone.least < SHORT:
-            populations, why = [], f"take about {alone.least:.2g} s"
+            populations, why = [], f"take about {seconds_told(alone.least)}"
         else:
             populations, why = _weighed(kin, own, alone, asked)
     except cohorts.CannotMap as error:
@@ -60,16 +61,17 @@ def _weighed(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tup
         outlook = Outlook.of(own, asked.problems[own[0].problem], asked.seed)
     if asked.device.type != "cpu" or outlook.trying <= WORTH_TRYING * alone.least:
         return _tried(kin, own, alone, asked)
-    too_long = f"to try that would take {outlook.trying:.2g} s"
+    single, trying = seconds_told(alone.least), seconds_told(outlook.trying)
     if outlook.unforeseen:
         unknown = f"what a population takes is unknown, as torch has no rule to map {min(outlook.unforeseen)} by"
-        return [], f"take about {alone.least:.2g} s; {unknown}, and {too_long}"
+        return [], f"take about {single}; {unknown}, and to try one would take too long, {trying}"
     seconds = _seconds(outlook.preparing, outlook.step, outlook.evaluating, own[0], asked)
-    against = f"about {seconds:.2g} s as a population against {alone.least:.2g} s one by one, as reckoned; {too_long}"
+    reckoned = f"about {seconds_told(seconds)}, as reckoned"
     if seconds > _UNTRIED * alone.least:
-        return [], f"take {against}"
+        near = f"a population would take {reckoned}, which is too near to go untried, and to try it would take {trying}"
+        return [], f"take about {single}; {near}"
     whole = PlannedPopulation(kin.places, _threads(own, asked), compiled=False)
-    return _cut(whole, outlook.bytes, asked), f"train as one captured program, {against}"
+    return _cut(whole, outlook.bytes, asked), f"train as one captured program, {reckoned}, against {single} one by one"
 
 
 def _tried(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple[list[PlannedPopulation], str]:
@@ -83,7 +85,7 @@ def _tried(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple
     seconds = _seconds(trial.preparing, trial.seconds * share, trial.evaluating * share, own[0], asked)
     stepping = trial.seconds * share * asked.steps(own[0])
     if not forced and seconds > 0.9 * alone.least:
-        return [], f"take about {alone.least:.2g} s, {seconds:.2g} s as a population"
+        return [], f"take about {seconds_told(alone.least)}, {seconds_told(seconds)} as a population"
     compiled = asked.runner == "compiled" or (not forced and stepping * SAVED_BY_COMPILING > COMPILING)
     costs = None
     if stepping > WORTH_MEASURING * trial.preparing:
@@ -93,7 +95,7 @@ def _tried(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple
     told = f"train as one {'compiled' if compiled else 'captured'} program"
     return _cut(
         whole, trial.bytes * share, asked
-    ), f"{told}, about {seconds:.2g} s against {alone.least:.2g} s one by one"
+    ), f"{told}, about {seconds_told(seconds)} against {seconds_told(alone.least)} one by one"
 
 
 def _seconds(preparing: float, step: float, evaluating: float, member: Member, asked: Asked) -> float:

@@ -28,6 +28,9 @@ class Work:
     compaction: list[tuple[int, int]] = field(default_factory=list)
     """Where a population tells at which steps members left, and how many stayed."""
 
+    reasons: list[str] = field(default_factory=list)
+    """Where a population tells why its members trained one by one after all."""
+
     def ticks(self, cohort: Sequence[Member]) -> Callable[[int], None]:
         """What is called with the number of updates that each member of a cohort has had; the watcher is told."""
         before = 0
