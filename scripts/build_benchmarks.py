@@ -136,14 +136,17 @@ def runners(document: dict[str, Any]) -> str:
 
 
 def outlook(document: dict[str, Any]) -> str:
-    """What the cost model says of a population's step, and what a trial does."""
-    heads = ("16 members", "a step, ms", "as reckoned, ms", "looking, s", "trying, s", "without a rule")
+    """What the cost model says of a population's steps and evaluations, and what a trial does."""
+    kinds = ("step", "evaluation")
+    heads = [f"{prefix} {kind}, ms" for kind in kinds for prefix in ("a", "reckoned")]
+    heads = ["16 members", *heads, "looking, s", "trying, s", "without a rule"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name, of in document["networks"].items():
-        step = f"{1e3 * of['step']['measured']:.2f} | {1e3 * of['step']['reckoned']:.2f}"
+        cells = [f"{1e3 * of[kind][what]:.1f}" for kind in kinds for what in ("measured", "reckoned")]
+        cells += [f"{of['looking']:.2f}", f"{of['trying']['measured']:.1f}"]
         unknown = of["unforeseen"][0].removeprefix("aten::") if of["unforeseen"] else ""
-        lines.append(f"| {name} | {step} | {of['looking']:.2f} | {of['trying']['measured']:.1f} | {unknown} |")
-    return "\n".join([*lines, "", f"{_on(document)}."])
+        lines.append(f"| {name} | {' | '.join(cells)} | {unknown} |")
+    return "\n".join([*lines, "", f"{_on(document)}; six optimizers have 96 members."])
 
 
 def leaving(document: dict[str, Any]) -> str:
