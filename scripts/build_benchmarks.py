@@ -138,7 +138,7 @@ def runners(document: dict[str, Any]) -> str:
 def outlook(document: dict[str, Any]) -> str:
     """What the cost model says of a population's steps and evaluations, and what a trial does."""
     kinds = ("step", "evaluation")
-    heads = [f"{prefix} {kind}, ms" for kind in kinds for prefix in ("a", "reckoned")]
+    heads = [f"{prefix}{kind}, ms" for kind in kinds for prefix in ("", "reckoned ")]
     heads = ["16 members", *heads, "looking, s", "trying, s", "without a rule"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for name, of in document["networks"].items():
