@@ -26,8 +26,8 @@ class Outlook:
     """Seconds of a step and of an evaluation of all members, and of making the step's program; those that trying it
     would take; the bytes that a step might hold; and the operations of which it foresees nothing.
 
-    On the CPU, where nothing is unforeseen, steps are right within a factor of 2.3 and evaluations that take longer than
-    10 ms within 2.5: `python benchmarks/outlook.py`.
+    On the CPU, where nothing is unforeseen, steps are right within a factor of 2.3 and evaluations that take longer
+    than 10 ms within 2.5: `python benchmarks/outlook.py`.
     """
 
     step: float
