@@ -22,15 +22,17 @@ needs_data = pytest.mark.skipif(
 )
 
 
-studies = pytest.mark.skipif(
-    os.environ.get("FALLLINE_CONFORMANCE") != "full", reason="whole studies, minutes of them: `make conformance`"
+long = pytest.mark.skipif(
+    os.environ.get("FALLLINE_CONFORMANCE") != "full", reason="half a minute or minutes each: `make conformance`"
 )
+LONG = ("choosing", "mnist-batch-1", "mnist-rate-1")
+"""How the names begin of those that train long by ways that others go too."""
 
 
 def marked(name: str) -> object:
     marks = [pytest.mark.timeout(900)]
-    if name.startswith("choosing"):
-        marks.append(studies)
+    if name.startswith(LONG):
+        marks.append(long)
     if name.startswith(("mnist", "airfoil")):
         marks.append(needs_data)
     return pytest.param(name, marks=marks)
