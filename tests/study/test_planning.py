@@ -214,6 +214,34 @@ def test_what_a_trial_of_some_members_says_holds_for_all(monkeypatch):
     assert [len(own.members) for own in plan.populations] == [12, 9]
 
 
+def test_processes_beyond_the_cores_make_nothing_faster(monkeypatch):
+    monkeypatch.setattr(one_by_one, "cpu_count", lambda: 2)
+    monkeypatch.setattr(one_by_one, "_seconds", lambda *_: 600.0)
+    members = [SimpleNamespace(problem="line", batch_size=4) for _ in range(5)]
+    problems = {"line": prepare(line(), 0, torch.device("cpu"))}
+    asked = one_by_one.Asked(members, problems, None, torch.device("cpu"), 0, "auto", 500)
+    assert Alone.of(members, asked) == Alone(600.0, 300.0, 360.0)
+
+
+def test_elsewhere_than_on_a_cpu_populations_are_always_tried(monkeypatch):
+    tried = []
+    monkeypatch.setattr(together, "_tried", lambda *_: tried.append(1) or ([], ""))
+    outlook = Outlook(step=9.0, evaluating=0.0, preparing=0.0, trying=1e9, bytes=1, unforeseen=frozenset())
+    monkeypatch.setattr(together.Outlook, "of", lambda *_: outlook)
+    members = [SimpleNamespace(problem="line")]
+
+    def weighed(device):
+        asked = SimpleNamespace(
+            device=torch.device(device), problems={"line": None}, seed=0, steps=lambda _: 1, evaluations=lambda _: 1
+        )
+        return together._weighed(None, members, Alone(3.0, math.inf), asked)
+
+    weighed("cuda")
+    assert tried == [1]
+    weighed("cpu")
+    assert tried == [1]
+
+
 def test_no_population_goes_untried_that_may_not_pay_or_of_which_nothing_is_known(monkeypatch):
     untried(monkeypatch)
     outlook = Outlook(step=0.15, evaluating=0.0, preparing=0.0, trying=1.0, bytes=1, unforeseen=frozenset())

@@ -92,10 +92,9 @@ def _tried(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple
         with using(threads):
             costs = costs_of(some, problem, asked.seed, trial, compiled)
     whole = PlannedPopulation(kin.places, threads, compiled, costs)
-    told = f"train as one {'compiled' if compiled else 'captured'} program"
-    return _cut(
-        whole, trial.bytes * share, asked
-    ), f"{told}, about {seconds_told(seconds)} against {seconds_told(alone.least)} one by one"
+    how = "compiled" if compiled else "captured"
+    told = f"about {seconds_told(seconds)} against {seconds_told(alone.least)} one by one"
+    return _cut(whole, trial.bytes * share, asked), f"train as one {how} program, {told}"
 
 
 def _seconds(preparing: float, step: float, evaluating: float, member: Member, asked: Asked) -> float:
