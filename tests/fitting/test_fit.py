@@ -45,13 +45,12 @@ def test_the_model_is_what_a_plain_loop_gives(tmp_path):
     plain = problem(model=lambda: nn.Linear(1, 3), factors={})
     fitted = fit(tmp_path / "f", "sgd:lr=0.1", of=plain, validation=0.0, seed=3)
     model = initial_model(fitted.study.problems["steps"], 3, 0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for epoch in range(4):
         for rows in permutation(60, 3, "order", 0, epoch).split(10):
-            model.zero_grad()
+            optimizer.zero_grad()
             nn.functional.cross_entropy(model(X[rows]), LABELS[rows]).backward()
-            with torch.no_grad():
-                for p in model.parameters():
-                    p -= 0.1 * p.grad
+            optimizer.step()
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), fitted.model.parameters(), strict=True))
 
 
