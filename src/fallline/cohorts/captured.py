@@ -17,6 +17,7 @@ from fallline.cohorts.numbers import set_apart
 from fallline.cohorts.outside import nothing_outside
 from fallline.cohorts.program import Program, Tensors, Wanted
 from fallline.cohorts.reasons import mapping
+from fallline.cohorts.streams import Batch
 from fallline.executors.kernels import Backend, uncompiled
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -52,17 +53,17 @@ class Captured:
         self.preparing = 0.0
         """Seconds that captures and compilations took."""
 
-    def step(self, given: Tensors, batch: Sequence[Tensor], number: int) -> Tensor:
-        """Make the step with this number on the leaves of the batch; the losses before it, (settings, seeds)."""
+    def step(self, given: Tensors, batch: Batch, number: int) -> Tensor:
+        """Make the step with this number on a batch; the losses before it, (settings, seeds)."""
         form = self._form(given, batch, number)
         form.taken += 1
         if self._lasting is None:
             self._lasting = tree_leaves(given.lasting())
         if not (form.wanted.uniform or form.wanted.noise):
-            return form.run(*self._lasting, *batch)
+            return form.run(*self._lasting, *batch.leaves)
         given.uniform = {call: self._draws.uniform(call, shape, number) for call, shape in form.wanted.uniform.items()}
         given.noise = {key: self._draws.noise(noise, number) for key, noise in form.wanted.noise.items()}
-        return form.run(*self._lasting, *batch, *tree_leaves([given.uniform, given.noise]))
+        return form.run(*self._lasting, *batch.leaves, *tree_leaves([given.uniform, given.noise]))
 
     def counted(self) -> list[int]:
         """For each slice how many gradients were evaluated in the steps since this was asked the last time."""
@@ -73,14 +74,15 @@ class Captured:
             form.taken = 0
         return counts
 
-    def _form(self, given: Tensors, batch: Sequence[Tensor], number: int) -> Form:
-        shapes = tuple(x.shape for x in batch)
+    def _form(self, given: Tensors, batch: Batch, number: int) -> Form:
+        shapes = tuple(x.shape for x in batch.leaves)
         self.whole = self.whole or shapes
         alike = self._forms.setdefault(shapes, [])
         for form in alike:
             if all(_due(number, k, first) == then for (k, first), then in form.due.items()):
                 return form
         began = time.perf_counter()
+        given.batch = batch.tree()
         with mapping():
             form = self._capture(given, number, compiled=shapes == self.whole)
         self.preparing += time.perf_counter() - began

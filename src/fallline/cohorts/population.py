@@ -20,6 +20,7 @@ from fallline.cohorts.rates import Rates
 from fallline.cohorts.settings import Settings
 from fallline.cohorts.slices import kinds_of_parameters
 from fallline.cohorts.stacking import saved_names, stacked, tensors_of, values_of
+from fallline.cohorts.streams import Batch
 from fallline.executors.kernels import Backend
 from fallline.problems.prepared import Prepared, initial_model
 from fallline.training import divergence
@@ -132,20 +133,18 @@ class Population:
         """Say at which step the next evaluation comes."""
         self._rates.look(self.done, step)
 
-    def step(self, batch: Any, place: Place) -> None:
-        """One update of all members, on a batch per seed which ends at a place in the data; nothing waits for the
-        device. Call it under `torch.no_grad()`.
+    def step(self, batch: Batch, place: Place) -> None:
+        """One update of all members, on a batch which ends at a place in the data; nothing waits for the device. Call
+        it under `torch.no_grad()`.
         """
         multipliers = self._rates.at(self.done)
         if multipliers is not None:
             self._scale(multipliers)
         self.place = place
         self.done += 1
-        leaves = tree_leaves(batch)
-        self.samples += leaves[0].shape[1]
+        self.samples += batch.leaves[0].shape[1]
         self.tensors.t.fill_(self.done)
-        self.tensors.batch = batch
-        self.losses.append(self._captured.step(self.tensors, leaves, self.done))
+        self.losses.append(self._captured.step(self.tensors, batch, self.done))
 
     def _scale(self, multipliers: Tensor) -> None:
         for place, groups, constants in zip(self.program.places, self.tensors.values, self._constants, strict=True):

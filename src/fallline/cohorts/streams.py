@@ -1,12 +1,13 @@
 """The batches of several seeds side by side."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from fallline.cohorts.reasons import CannotMap
 from fallline.problems.prepared import Prepared
@@ -18,19 +19,31 @@ _AT_ONCE = 1024**2
 """Bytes of batches that are laid side by side at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch of every seed, as the leaves of a tree, (seeds, rows, ...) each: a step needs no more, every time."""
+
+    leaves: Sequence[Any]
+    structure: TreeSpec
+
+    def tree(self) -> Any:
+        """The batch as a loss takes it."""
+        return tree_unflatten(self.leaves, self.structure)
+
+
 def batches_of_seeds(
     problem: Prepared, members: Sequence[Member], seed: int, begin: Place
-) -> Iterator[tuple[Place, Any]]:
+) -> Iterator[tuple[Place, Batch]]:
     """Every batch of members that differ in their seeds, stacked along a first axis, with the place behind it."""
     if isinstance(problem.train, Resident):
         return _resident(problem, problem.train, members, seed, begin)
     each = zip(*(batches(problem, member, seed, begin) for member in members), strict=True)
-    return ((found[0][0], _stacked([batch for _, batch in found])) for found in each)
+    return ((found[0][0], Batch(*tree_flatten(_stacked([batch for _, batch in found])))) for found in each)
 
 
 def _resident(
     problem: Prepared, data: Resident, members: Sequence[Member], seed: int, begin: Place
-) -> Iterator[tuple[Place, Any]]:
+) -> Iterator[tuple[Place, Batch]]:
     size = members[0].batch_size or 0
     read = begin.read
     for epoch in count(begin.epoch):
@@ -44,7 +57,7 @@ def _resident(
         read = 0
 
 
-def _gathered(data: Resident, order: Tensor, size: int) -> Iterator[Any]:
+def _gathered(data: Resident, order: Tensor, size: int) -> Iterator[Batch]:
     """The first batches of an order, (seeds, rows): as many as are cheap to lay side by side, or the ragged last."""
     seeds, left = order.shape
     whole = left // size
@@ -54,7 +67,7 @@ def _gathered(data: Resident, order: Tensor, size: int) -> Iterator[Any]:
     chosen = order[:, : count * size].reshape(seeds, count, size).transpose(0, 1).reshape(-1)
     leaves, structure = tree_flatten(data.tensors)
     gathered = [x.index_select(0, chosen).view(count, seeds, size, *x.shape[1:]).unbind() for x in leaves]
-    return (tree_unflatten(batch, structure) for batch in zip(*gathered, strict=True))
+    return (Batch(batch, structure) for batch in zip(*gathered, strict=True))
 
 
 def _stacked(found: Sequence[Any]) -> Any:

@@ -56,8 +56,8 @@ def train_population(
     first = members[0]
     per_epoch = problem.train.steps(first.batch_size or 0)
     total = budget.total_steps(per_epoch)
-    # Its tensors are its own and its batches lie in order: to assert that takes time at every step.
-    backend: Backend = partial(inductor, asserting=False) if compiled else uncompiled
+    # Its tensors are its own and its batches lie in order: to look at that takes time at every step.
+    backend: Backend = partial(inductor, vouched=True) if compiled else uncompiled
     keep_memory()
     with forked(problem.device), flushed():
         with mapping():

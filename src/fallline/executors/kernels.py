@@ -13,6 +13,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from fallline.executors.capture import Question, capture
+from fallline.executors.direct import direct
 from fallline.rules import Rule, State
 
 _PROBES = (torch.Size([3]), torch.Size([5]))
@@ -32,11 +33,11 @@ Backend = Callable[[GraphModule, Sequence[Tensor], bool], Callable[..., Any]]
 
 
 def inductor(
-    graph: GraphModule, examples: Sequence[Tensor], all_threads: bool, asserting: bool = True
+    graph: GraphModule, examples: Sequence[Tensor], all_threads: bool, vouched: bool = False
 ) -> Callable[..., Any]:
     """torch's compiler, without guards: the caller vouches for types and ranks, and sizes are free. A graph that it
-    fails on is called as it is, operation by operation. Where it is not `asserting` at every call that inputs are laid
-    out as the examples, the caller vouches for that too.
+    fails on is called as it is, operation by operation. Where it is `vouched` that inputs are laid out as the examples
+    and never share memory or need gradients, nothing of that is looked at when it is called.
     """
     if not examples or not can_compile(examples[0].device):
         return graph
@@ -47,12 +48,12 @@ def inductor(
         # torch warns of its own parts when it imports them.
         warnings.simplefilter("ignore")
         for fusing in _FUSING:
-            patches = {**fusing, **({} if all_threads else _ONE_THREAD), **({} if asserting else _NO_ASSERTIONS)}
+            patches = {**fusing, **({} if all_threads else _ONE_THREAD), **(_NO_ASSERTIONS if vouched else {})}
             try:
                 compiled: Callable[..., Any] = torch._inductor.standalone_compile(
                     graph, list(examples), options={"config_patches": patches}
                 )
-                return compiled
+                return direct(compiled) if vouched else compiled
             except InductorError as error:
                 failure = str(error).strip().partition("\n")[0]
     warnings.warn(
