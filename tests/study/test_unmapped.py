@@ -103,22 +103,6 @@ def test_buffers_that_evaluations_assign_anew_are_refused(tmp_path):
         compare(tmp_path, line(model=lambda: Averaging(always=True)), runner="population")
 
 
-class Holding(nn.Linear):
-    """A tensor that is a plain attribute."""
-
-    def __init__(self):
-        super().__init__(1, 1)
-        self.shift = torch.ones(1)
-
-    def forward(self, x):
-        return super().forward(x) + self.shift
-
-
-def test_tensors_that_are_plain_attributes_are_told(tmp_path):
-    with pytest.raises(InputError, match="it uses a tensor that is neither its parameter nor its buffer"):
-        compare(tmp_path, line(model=Holding), runner="population")
-
-
 def test_another_runner_than_a_study_began_with_is_told(tmp_path):
     told = []
 

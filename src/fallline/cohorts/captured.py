@@ -1,20 +1,18 @@
 """A program's step as graphs, captured once for each form that it takes."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.fx import GraphModule
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
+from torch.utils._pytree import tree_leaves
 
 from fallline.cohorts.draws import Draws
+from fallline.cohorts.graph import graph_of_step
 from fallline.cohorts.memory import most_bytes
 from fallline.cohorts.numbers import set_apart
-from fallline.cohorts.outside import nothing_outside
 from fallline.cohorts.program import Program, Tensors, Wanted
 from fallline.cohorts.reasons import mapping
 from fallline.cohorts.streams import Batch
@@ -98,11 +96,11 @@ class Captured:
             return asked[k, first]
 
         given.uniform, given.noise = {}, {}
-        graph = _graph(self.program, given, due, wanted)
+        graph = graph_of_step(self.program, given, due, wanted)
         if wanted.uniform or wanted.noise:
             given.uniform = {call: self._draws.uniform(call, shape, number) for call, shape in wanted.uniform.items()}
             given.noise = {key: self._draws.noise(noise, number) for key, noise in wanted.noise.items()}
-            graph = _graph(self.program, given, due, None)
+            graph = graph_of_step(self.program, given, due, None)
         self.most_bytes = max(self.most_bytes, most_bytes(graph))
         run = self._made_callable(graph, given) if compiled and self._backend is not uncompiled else graph
         return Form(asked, wanted, _first(run))
@@ -119,19 +117,6 @@ class Captured:
             setattr(parts, name, self._backend(part, examples, True))
         run: Callable[..., Any] = parts.forward
         return run
-
-
-def _graph(program: Program, given: Tensors, due: Callable[..., bool], wanted: Wanted | None) -> GraphModule:
-    leaves, structure = tree_flatten(given.tree())
-
-    def step(*leaves: Tensor) -> list[Tensor]:
-        return [program.step(Tensors(**tree_unflatten(leaves, structure)), due, wanted)]
-
-    with torch.no_grad(), nothing_outside(program.model):
-        graph = make_fx(step, tracing_mode="fake")(*leaves)
-    graph.graph.eliminate_dead_code()
-    graph.recompile()
-    return graph
 
 
 def _first(run: Callable[..., Iterable[Tensor]]) -> Callable[..., Tensor]:

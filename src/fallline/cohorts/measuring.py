@@ -64,7 +64,9 @@ class Measuring:
         fit.
         """
         one = {name: x[:1] for name, x in flat.items()}
-        graph = make_fx(lambda own, batch: self._measured(own, batch), tracing_mode="fake")(one, batch)
+        graph = make_fx(
+            lambda own, batch: self._measured(own, batch), tracing_mode="fake", _allow_non_fake_inputs=True
+        )(one, batch)
         fitting = max(1, AT_ONCE // max(most_bytes(graph), 1))
         return max(fitting // self._seeds * self._seeds, min(fitting, self._seeds))
 

@@ -1,12 +1,15 @@
-"""What a model reads or changes outside its tensors, which a captured step would keep as it was at the capture."""
+"""What a model or loss reads or changes beside what it is given: a captured step keeps it as it was at the capture."""
 
+import inspect
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from types import FunctionType
 from typing import Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from fallline.cohorts.reasons import CannotMap
 
@@ -14,16 +17,23 @@ _PLAIN = (bool, int, float, str, tuple, type(None))
 
 
 @contextmanager
-def nothing_outside(model: nn.Module) -> Iterator[None]:
-    """Raises CannotMap at the end where a model inside drew from Python's or NumPy's generator, or changed an attribute
-    that is no tensor.
+def nothing_outside(model: nn.Module, loss: Callable[..., Any]) -> Iterator[list[str]]:
+    """Raises CannotMap at the end where they drew from Python's or NumPy's generator inside, or changed something that
+    is no tensor: an attribute, or of a loss that is a function a variable outside it. The list then has the names under
+    which they hold other tensors than before; whether they read these again only another capture can tell.
     """
-    drawn, kept = _generators(), _attributes(model)
-    yield
+    assigned: list[str] = []
+    drawn, of_model, of_loss = _generators(), _kept(_attributes(model)), _kept(_known(loss))
+    yield assigned
     if _generators() != drawn:
         raise CannotMap("it draws random numbers of its own")
-    if changed := [name for name, value in _attributes(model).items() if kept.get(name, value) != value]:
-        raise CannotMap(f"it changes {changed[0]} in training, which is no tensor")
+    for whose, before, after in (("it", of_model, _attributes(model)), ("its loss", of_loss, _known(loss))):
+        for name, value in _kept(after).items():
+            old = before.get(name)
+            if isinstance(value, Tensor) or isinstance(old, Tensor):
+                assigned += [name] * (value is not old)
+            elif name in before and value != old:
+                raise CannotMap(f"{whose} changes {name} in training, which is no tensor")
 
 
 def _generators() -> Any:
@@ -31,10 +41,33 @@ def _generators() -> Any:
     return random.getstate(), name, np.asarray(words).tolist(), rest
 
 
+def _known(loss: Callable[..., Any]) -> Mapping[str, Any]:
+    """The attributes and buffers of a loss, or the variables outside it that it names."""
+    while isinstance(loss, partial):
+        loss = loss.func
+    if isinstance(loss, nn.Module):
+        return {**_attributes(loss), **dict(loss.named_buffers())}
+    if isinstance(loss, FunctionType):
+        named = inspect.getclosurevars(loss)
+        return {**named.globals, **named.nonlocals}
+    return getattr(loss, "__dict__", {})
+
+
 def _attributes(model: nn.Module) -> dict[str, Any]:
     return {
         f"{owner}.{name}".lstrip("."): value
         for owner, module in model.named_modules()
         for name, value in vars(module).items()
-        if isinstance(value, _PLAIN)
     }
+
+
+def _kept(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Tensors, plain values, and copies of lists and dictionaries of such values."""
+    found = {name: value for name, value in values.items() if isinstance(value, (Tensor, *_PLAIN))}
+    lists = {name: list(x) for name, x in values.items() if isinstance(x, list) and _all_plain(x)}
+    tables = {name: dict(x) for name, x in values.items() if isinstance(x, dict) and _all_plain(x.values())}
+    return {**found, **lists, **tables}
+
+
+def _all_plain(values: Any) -> bool:
+    return all(isinstance(value, _PLAIN) for value in values)

@@ -58,6 +58,4 @@ def _told(error: Exception) -> str:
         return "it draws random numbers of its own"
     if "data-dependent" in first or type(error).__name__ == "GuardOnDataDependentSymNode":
         return "what it computes depends on the values of tensors"
-    if "convert all Tensors to FakeTensors" in first:
-        return "it uses a tensor that is neither its parameter nor its buffer"
     return f"torch cannot map it ({type(error).__name__}: {shorten(first, 160, placeholder=' ...')})"

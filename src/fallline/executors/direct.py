@@ -1,7 +1,7 @@
 """What torch's compiler made, called without the layers that torch calls it through.
 
-They ask at every call what a caller might have meant (tensors that share memory, subclasses, gradients). For a few small
-networks that takes as long as the step itself.
+They ask at every call what a caller might have meant (tensors that share memory, subclasses, gradients). For a few
+small networks that takes as long as the step itself.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -35,6 +35,11 @@ class Objective:
         return Objective(self._problem, self._device, factors) if own else self
 
     @property
+    def function(self) -> Callable[..., Any]:
+        """The loss as it is called."""
+        return self._loss
+
+    @property
     def names(self) -> list[str]:
         """The quantities that `measure` returns."""
         return ["loss", *self._metrics]

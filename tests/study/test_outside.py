@@ -1,0 +1,152 @@
+"""What models and losses have beside parameters and buffers: constants train together, what changes is told."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import mse_loss
+
+from fallline.errors import InputError
+from tests.study.studies import compare, line
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+class Holding(nn.Linear):
+    """A tensor that is a plain attribute."""
+
+    def __init__(self):
+        super().__init__(1, 1)
+        self.scale = torch.full((1,), 3.0)
+
+    def forward(self, x):
+        return super().forward(x) * self.scale
+
+
+class Remembering(nn.Linear):
+    """Keeps its last output in a plain attribute."""
+
+    def __init__(self, begin=None):
+        super().__init__(1, 1)
+        self.last = begin
+
+    def forward(self, x):
+        found = super().forward(x)
+        self.last = found.detach().mean(0)
+        return found
+
+
+class Carrying(Remembering):
+    """Reads in training what it remembers."""
+
+    def forward(self, x):
+        if not self.training:
+            return nn.Linear.forward(self, x)
+        before = self.last
+        found = super().forward(x)
+        return found if before is None else found + 0.3 * before
+
+
+class Weighted(nn.Module):
+    """A loss with a tensor, as classification losses have weights of classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("weight", torch.tensor([0.25]))
+
+    def forward(self, output, target):
+        return (self.weight * (output - target).square()).mean()
+
+
+def closed_over():
+    weight = torch.tensor([0.25])
+    return lambda output, target: (weight * (output - target).square()).mean()
+
+
+class Rising(nn.Module):
+    """A loss that counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, output, target):
+        self.calls += 1
+        return mse_loss(output, target) * self.calls
+
+
+class RisingObject:
+    calls = 0
+
+    def __call__(self, output, target):
+        self.calls += 1
+        return mse_loss(output, target) * self.calls
+
+
+def rising_function():
+    calls = [0]
+
+    def loss(output, target):
+        calls[0] += 1
+        return mse_loss(output, target) * calls[0]
+
+    return loss
+
+
+class Averaging(nn.Module):
+    """A loss that divides by what it was."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.ones(()))
+
+    def forward(self, output, target):
+        found = mse_loss(output, target)
+        if torch.is_grad_enabled():
+            found = found / self.mean
+            self.mean = 0.5 * self.mean + 0.5 * found.detach()
+        return found
+
+
+@pytest.mark.parametrize("runner", ["population", "compiled"])
+@pytest.mark.parametrize(
+    "problem",
+    [line(model=Holding), line(loss=Weighted()), line(loss=closed_over())],
+    ids=["attribute", "buffer of a loss", "closed over"],
+)
+def test_tensors_that_are_no_parameters_or_buffers_are_constants(tmp_path, problem, runner):
+    loop = compare(tmp_path, problem, store=tmp_path / "loop", runner="loop")
+    found = compare(tmp_path, problem, runner=runner)
+    assert not any("begin anew" in told for told in found.plan["reasons"])
+    for one, other in zip(loop.records, found.records, strict=True):
+        assert other.curve["train_loss"] == pytest.approx(one.curve["train_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("begin", [None, torch.zeros(1)], ids=["nothing", "zeros"])
+def test_what_is_remembered_and_not_read_again_does_no_harm(tmp_path, begin):
+    problem = line(model=lambda: Remembering(begin))
+    loop = compare(tmp_path, problem, store=tmp_path / "loop", runner="loop", batch_sizes=[24])
+    found = compare(tmp_path, problem, runner="population", batch_sizes=[24])
+    assert not any("begin anew" in told for told in found.plan["reasons"])
+    for one, other in zip(loop.records, found.records, strict=True):
+        assert other.curve["train_loss"] == pytest.approx(one.curve["train_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("begin", [None, torch.zeros(1)], ids=["nothing", "zeros"])
+def test_what_is_carried_from_step_to_step_is_told(tmp_path, begin):
+    with pytest.raises(InputError, match="it keeps last from one step to the next"):
+        compare(tmp_path, line(model=lambda: Carrying(begin)), runner="population")
+
+
+@pytest.mark.parametrize(
+    ("loss", "why"),
+    [
+        (Rising(), "its loss changes calls in training"),
+        (RisingObject(), "its loss changes calls in training"),
+        (rising_function(), "its loss changes calls in training"),
+        (Averaging(), "it keeps mean from one step to the next"),
+    ],
+    ids=["module", "object", "function", "tensor"],
+)
+def test_losses_that_remember_are_told(tmp_path, loss, why):
+    with pytest.raises(InputError, match=why):
+        compare(tmp_path, line(loss=loss), runner="population")
