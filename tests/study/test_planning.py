@@ -332,3 +332,15 @@ def test_a_plan_survives_its_plain_form_and_an_old_one_has_no_populations():
     assert plan.others() == [1]
     del plain["populations"]
     assert Plan.from_json(plain).others() == [0, 1, 2]
+
+
+def test_kin_are_told_apart_by_what_they_do_not_share():
+    plan = fl.plan(
+        "digits", ["sgd"], lrs=[0.1, 0.2], batch_sizes=[32, 64], vary={"dropout": [0.0, 0.5], "l2": [0.0, 0.1]}, seeds=1
+    )
+    told = " ".join(plan.reasons)
+    for dropout, size in ((0.0, 32), (0.0, 64), (0.5, 32), (0.5, 64)):
+        assert f"4 members on digits with dropout={dropout}, batch_size={size}" in told
+    assert "l2=" not in told
+    alike = fl.plan("digits", ["sgd"], lrs=[0.1, 0.2], epochs=1, seeds=1)
+    assert "2 members on digits make too small a population" in " ".join(alike.reasons)

@@ -5,6 +5,7 @@ every setting with the same seeds.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 from torch import nn
 
@@ -33,8 +34,7 @@ def kin_of(members: Sequence[Member], problems: Mapping[str, Prepared], seed: in
     reasons: dict[str, str | None] = {}
     models: dict[str, nn.Module] = {}
     for place, member in enumerate(members):
-        factors = {name: value for name, value in member.factors.items() if name not in TREATMENTS}
-        shared = canonical([member.problem, factors, member.batch_size, member.order])
+        shared = canonical([member.problem, _shared(member)])
         if shared not in models:
             models[shared] = initial_model(problems[member.problem], seed, member.seed, member.factors)
         program = canonical([shared, member.optimizer, sorted(member.factors.items(), key=str), member.diagnostics])
@@ -44,6 +44,21 @@ def kin_of(members: Sequence[Member], problems: Mapping[str, Prepared], seed: in
         found.setdefault(kin, {}).setdefault(_setting(member), []).append(place)
         reasons[kin] = reasons[program]
     return [Kin(tuple(chain(*settings.values())), reasons[key]) for key, settings in found.items()]
+
+
+def named(own: Sequence[Member], members: Sequence[Member]) -> str:
+    """What kin are on, and what sets them apart from other kin: `digits with dropout=0.5, batch_size=32`."""
+    first = _shared(own[0])
+    problem = own[0].problem
+    others = [_shared(member) for member in members if member.problem == problem]
+    apart = [f"{name}={value}" for name, value in first.items() if any(other.get(name) != value for other in others)]
+    return f"{problem} with {', '.join(apart)}" if apart else problem
+
+
+def _shared(member: Member) -> dict[str, Any]:
+    """What kin on one problem have in common."""
+    own = {name: value for name, value in member.factors.items() if name not in TREATMENTS}
+    return {**own, "batch_size": member.batch_size, "order": member.order}
 
 
 def _seeds(members: Sequence[Member]) -> dict[str, list[int]]:

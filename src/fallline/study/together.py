@@ -10,7 +10,7 @@ from fallline import cohorts
 from fallline.errors import InputError
 from fallline.phrases import counted, seconds_told
 from fallline.problems import initial_model
-from fallline.study.kin import Kin
+from fallline.study.kin import Kin, named
 from fallline.study.leaving import COMPILING, SAVED_BY_COMPILING, WORTH_MEASURING, costs_of, strided
 from fallline.study.loop import threads as using
 from fallline.study.one_by_one import FEW, ONE_THREAD_BELOW, Alone, Asked, step_flops
@@ -31,7 +31,7 @@ _COPIES = 20
 def together(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str, Alone]:
     """The populations of kin, none where they are better trained one by one; why; and what the latter would take."""
     own = [asked.members[place] for place in kin.places]
-    told = f"{counted(len(own), 'member')} on {own[0].problem}"
+    whose = f"{counted(len(own), 'member')} on {named(own, asked.members)}"
     alone = Alone.of(own, asked)
     try:
         if kin.reason is not None:
@@ -51,7 +51,7 @@ def together(kin: Kin, asked: Asked) -> tuple[list[PlannedPopulation], str, Alon
                 "Use the runner auto, loop or processes."
             ) from error
         populations, why = [], f"cannot train as a population: {error}"
-    return populations, f"{'population' if populations else 'one by one'}: {told} {why}", alone
+    return populations, f"{'population' if populations else 'one by one'}: {whose} {why}", alone
 
 
 def _weighed(kin: Kin, own: Sequence[Member], alone: Alone, asked: Asked) -> tuple[list[PlannedPopulation], str]:
