@@ -14,13 +14,14 @@ Prints for every program the medians: microseconds of a step of all members and 
 seconds until the first result, compilation included, and of the study when it is run again in the same process; the
 most memory that the process has held until then (programs run from the smallest to the largest); how many times as
 fast as torch's loop and as JAX; how far the losses of stable trainings are from torch's loop's. Writes
-benchmarks/results/study-CASE-RUNNER-DEVICE.json.
+benchmarks/results/study-CASE-RUNNER-DEVICE-PROCESSOR.json.
 """
 
 import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,7 @@ RESULTS = HERE / "results"
 CASES = ("cubic", "five", "mnist", "digits", "members")
 FULL = "fallline, full caches"
 LOOP = "fallline's loop"
+MAKERS = ("intel", "amd", "apple", "processor", "cpu")
 ONE_BY_ONE = ("auto", "loop", "processes")
 """Runners that compile nothing."""
 COMPARED = ("fallline", "jax", "torch loop")
@@ -148,8 +150,14 @@ def main() -> None:
     print_tables(document)
     if not options.quick and not options.sides:
         RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"study-{options.case}-{options.runner}-{options.device}.json"
+        path = RESULTS / f"study-{options.case}-{options.runner}-{options.device}-{family(cpu())}.json"
         path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def family(processor: str) -> str:
+    """A processor's family: `xeon` of "Intel(R) Xeon(R) Processor"."""
+    words = re.findall(r"[a-z0-9]+", processor.lower().replace("(r)", "").replace("(tm)", ""))
+    return next((word for word in words if word not in MAKERS), "unknown")
 
 
 def machine(options: argparse.Namespace, load: float) -> dict[str, Any]:

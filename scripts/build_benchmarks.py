@@ -8,6 +8,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
+RESULTS = ROOT / "benchmarks" / "results"
 STUDIES = (
     "cubic-compiled",
     "cubic-population",
@@ -21,7 +22,7 @@ MODELS = {"mlp": "784-200-10", "large": "tensors of a million numbers"}
 
 
 def measured(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+    document: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     return document
 
 
@@ -101,25 +102,23 @@ def studies(names: Sequence[str]) -> str:
         "times torch's loop": "torch_loop_over_this",
         "times JAX": "jax_over_this",
     }
-    lines = [f"| study, threads | trained by | {' | '.join(measures)} |", "|---" * (len(measures) + 2) + "|"]
-    documents = [measured(f"study-{name}-cpu") for name in names]
-    for document in documents:
+    lines = [f"| study, threads, on | trained by | {' | '.join(measures)} |", "|---" * (len(measures) + 2) + "|"]
+    found = {
+        path.stem: measured(path.stem) for name in names for path in sorted(RESULTS.glob(f"study-{name}-cpu-*.json"))
+    }
+    for name, document in found.items():
+        processor = name.rpartition("-")[2]
         for threads, programs in document["threads"].items():
             for what, program in programs.items():
                 for side, row in program["sides"].items():
                     cells = [_short(_told(name, row[name])) if name in row else "" for name in measures.values()]
                     by = side.replace("fallline", f"fallline, {document['runner']}")
-                    lines.append(f"| {what}, {threads} | {by} | {' | '.join(cells)} |")
-    runs = [document["runs"] for document in documents]
-    of, versions = documents[0]["machine"], documents[0]["versions"]
-    told = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"{of['cpu']}, {of['cores']} cores; medians of {min(runs)} to {max(runs)} fresh processes; {told}.",
-        ]
-    )
+                    lines.append(f"| {what}, {threads}, {processor} | {by} | {' | '.join(cells)} |")
+    runs = [document["runs"] for document in found.values()]
+    machines = dict.fromkeys(f"{of['machine']['cpu']}, {of['machine']['cores']} cores" for of in found.values())
+    versions = dict.fromkeys(f"{name} {version}" for of in found.values() for name, version in of["versions"].items())
+    told = f"medians of {min(runs)} to {max(runs)} fresh processes; {', '.join(versions)}."
+    return "\n".join([*lines, "", f"{'; '.join(machines)}; {told}"])
 
 
 def runners(document: dict[str, Any]) -> str:
