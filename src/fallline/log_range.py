@@ -33,6 +33,10 @@ class LogRange:
         return rounded(self.low * math.exp(share * math.log(self.high / self.low)))
 
 
-def rounded(value: float) -> float:
-    """A value as a search tries it: with 6 significant digits."""
-    return float(f"{value:.6g}")
+def rounded(value: float, digits: int = 6) -> float:
+    """A value as a search tries it: with 6 significant digits, or fewer where it is reckoned from such values.
+
+    >>> rounded(0.215443 * 0.464159), rounded(0.215443 * 0.464159, digits=5)
+    (0.0999998, 0.1)
+    """
+    return float(f"{value:.{digits}g}")

@@ -17,14 +17,14 @@ def test_beyond_an_edge_at_the_same_spacing(best, expected):
 
 def test_between_the_best_and_its_neighbours():
     # One of three goes below, at half a decade; two above, at thirds of one.
-    assert rates(0.01, 3) == [0.00316228, 0.0215443, 0.0464159]
-    assert rates(0.1, 1) == [0.316228]
+    assert rates(0.01, 3) == [0.0031623, 0.021544, 0.046416]
+    assert rates(0.1, 1) == [0.31623]
 
 
 def test_what_is_not_legal_beyond_lies_between():
     found = rates(1.0, 2, legal=lambda setting: setting["lr"] <= 10)
-    assert found == [10.0, 0.316228]
-    assert rates(1.0, 2, legal=lambda setting: setting["lr"] <= 1) == [0.215443, 0.464159]
+    assert found == [10.0, 0.31623]
+    assert rates(1.0, 2, legal=lambda setting: setting["lr"] <= 1) == [0.21544, 0.46416]
 
 
 def test_two_edges_take_turns():
@@ -41,3 +41,9 @@ def test_nothing_where_no_numbers_were_tuned(tried):
 def test_edges_are_of_three_numbers_or_more():
     found = edges({"lr": [0.1, 1.0, 1.0], "decay": [0.0, 0.1, 0.2], "n": [1, 2, 3]}, {"lr": 1.0, "decay": 0.0, "n": 3})
     assert list(map(str, found)) == ["decay=0 is the least value tried"]
+
+
+def test_values_reckoned_from_rounded_ones_have_no_more_digits_than_they_know():
+    tried = [{"lr": lr} for lr in (0.00316228, 0.0316228, 0.316228, 3.16228)]
+    assert [own["lr"] for own in further_settings(tried, {"lr": 0.0316228}, 2)] == [0.01, 0.1]
+    assert [own["lr"] for own in further_settings(tried, {"lr": 3.16228}, 1)] == [31.623]

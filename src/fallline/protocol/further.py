@@ -21,7 +21,7 @@ def further_settings(
     >>> further_settings(rates, {"lr": 1.0}, 2)
     [{'lr': 10.0}, {'lr': 100.0}]
     >>> further_settings(rates, {"lr": 0.1}, 2)
-    [{'lr': 0.0316228}, {'lr': 0.316228}]
+    [{'lr': 0.031623}, {'lr': 0.31623}]
     """
     numbers = _numbers(tried)
     found = list(edges(numbers, best))
@@ -29,7 +29,7 @@ def further_settings(
     for number in range(count if found else 0):
         edge = found[number % len(found)]
         step = (number // len(found) + 1) * (1 if edge.end == "largest" else -1)
-        value = rounded(edge.value * math.exp(step * _spacing(numbers[edge.name])))
+        value = rounded(edge.value * math.exp(step * _spacing(numbers[edge.name])), digits=5)
         beyond.append({**best, edge.name: value})
     allowed = [setting for setting in beyond if legal(setting)]
     return allowed + _between(numbers, best, count - len(allowed))
@@ -61,4 +61,4 @@ def _between(numbers: Mapping[str, Sequence[float]], best: Setting, count: int) 
     fewer = count if above == best[name] else 0 if below == best[name] else count // 2
     shares = [(below, (i + 1) / (fewer + 1)) for i in range(fewer)]
     shares += [(above, 1 - (i + 1) / (count - fewer + 1)) for i in range(count - fewer)]
-    return [{**best, name: rounded(best[name] * (end / best[name]) ** (1 - share))} for end, share in shares]
+    return [{**best, name: rounded(best[name] * (end / best[name]) ** (1 - share), digits=5)} for end, share in shares]
