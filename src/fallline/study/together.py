@@ -24,6 +24,9 @@ WORTH_TRYING = 0.05
 """The part of what members take one by one that trying them as a population may take."""
 _UNTRIED = 0.6
 """The part of it that an untried population must be expected to take at most."""
+_BETWEEN = 24
+"""Bytes that a member has of every step until the next evaluation: its loss, twice more in double precision when they are
+looked at, or its learning rate's multiplier."""
 _COPIES = 20
 """How many times its weights a member may hold in a step, by a rough guess."""
 
@@ -102,8 +105,11 @@ def _seconds(preparing: float, step: float, evaluating: float, member: Member, a
 
 
 def _cut(whole: PlannedPopulation, needed: float, asked: Asked) -> list[PlannedPopulation]:
-    """A population that needs so many bytes, cut into as many as memory wants."""
+    """A population whose steps and tensors need so many bytes, cut into as many as memory wants."""
+    first = asked.members[whole.members[0]]
     seeds = _seeds([asked.members[place] for place in whole.members])
+    between = asked.steps(first) / (asked.evaluations(first) - 1 or 1)
+    needed += between * len(whole.members) * _BETWEEN
     fitting = max(1, int(_free(asked.device) * len(whole.members) / needed) // seeds)
     return [replace(whole, members=part) for part in chunks(whole.members, seeds, fitting)]
 
