@@ -346,14 +346,14 @@ def test_kin_are_told_apart_by_what_they_do_not_share():
     assert "2 members on digits make too small a population" in " ".join(alike.reasons)
 
 
-@pytest.mark.parametrize(("every", "parts"), [(10_000, 3), (100, 1)])
-def test_what_steps_leave_until_the_next_evaluation_counts_as_memory(monkeypatch, every, parts):
+@pytest.mark.parametrize(("size", "parts"), [(1, 4), (64, 1)])
+def test_what_steps_leave_until_the_next_evaluation_counts_as_memory(monkeypatch, size, parts):
     monkeypatch.setattr(together, "costs_of", lambda *_: None)
     monkeypatch.setattr(together.cohorts, "tried", lambda *_: Trial(0.001, preparing=0.0, evaluating=0.0, bytes=1))
     monkeypatch.setattr(together, "_fitting", lambda members, asked: members)
-    # A member has 240 KB after 10,000 steps.
-    monkeypatch.setattr(together, "_free", lambda device: 1e6)
+    # A member has 28 KB after an epoch of 1,150 steps.
+    monkeypatch.setattr(together, "_free", lambda device: 1e5)
     rates = [0.1 * (1 + number) for number in range(12)]
-    given = {"protocol": "sweep", "lrs": rates, "steps": 10_000, "evaluate_every": every, "seeds": 1}
+    given = {"protocol": "sweep", "lrs": rates, "epochs": 2, "batch_sizes": [size], "seeds": 1}
     plan = fl.plan("digits", ["sgd"], runner="population", **given)
     assert len(plan.populations) == parts
