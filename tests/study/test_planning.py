@@ -351,8 +351,8 @@ def test_what_steps_leave_until_the_next_evaluation_counts_as_memory(monkeypatch
     monkeypatch.setattr(together, "costs_of", lambda *_: None)
     monkeypatch.setattr(together.cohorts, "tried", lambda *_: Trial(0.001, preparing=0.0, evaluating=0.0, bytes=1))
     monkeypatch.setattr(together, "_fitting", lambda members, asked: members)
-    # A member has 28 KB after an epoch of 1,150 steps.
-    monkeypatch.setattr(together, "_free", lambda device: 1e5)
+    # Between two of 21 evaluations a member has 2.8 KB of 115 steps, or little of two.
+    monkeypatch.setattr(together, "_free", lambda device: 1e4)
     rates = [0.1 * (1 + number) for number in range(12)]
     given = {"protocol": "sweep", "lrs": rates, "epochs": 2, "batch_sizes": [size], "seeds": 1}
     plan = fl.plan("digits", ["sgd"], runner="population", **given)

@@ -25,8 +25,8 @@ WORTH_TRYING = 0.05
 _UNTRIED = 0.6
 """The part of it that an untried population must be expected to take at most."""
 _BETWEEN = 24
-"""Bytes that a member has of every step until the next evaluation: its loss, again in double precision when they are looked
-at, and a multiplier of its learning rate."""
+"""Bytes that a member has of every step until the next evaluation: its loss, again in double precision when they are
+looked at, and a multiplier of its learning rate."""
 _COPIES = 20
 """How many times its weights a member may hold in a step, by a rough guess."""
 
