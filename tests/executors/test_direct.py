@@ -1,12 +1,14 @@
 """A compiled graph without the layers around it: the same results, and the layers where those would differ."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from fallline.executors.direct import direct
+import fallline as fl
+from fallline.executors.direct import _tried, direct
 from fallline.executors.kernels import inductor
 
 
@@ -94,3 +96,53 @@ def test_who_vouches_for_its_tensors_is_given_the_direct_way(monkeypatch):
     for vouched in (False, True):
         partial(inductor, vouched=vouched)(graph, examples, True)
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("result", [lambda p: p.sum(), lambda p: p * 2], ids=["number", "vector"])
+def test_a_result_by_itself_is_given_by_itself(result):
+    def step(p, g):
+        p.add_(g)
+        return result(p)
+
+    graph = make_fx(step, tracing_mode="fake")(*tensors())
+    examples = [node.meta["val"] for node in graph.graph.nodes if node.op == "placeholder"]
+    counted = Single(inductor(graph, examples, True))
+    run = direct(counted)
+    p, g = tensors()
+    for _ in range(3):
+        found = run(p, g)
+        assert isinstance(found, torch.Tensor)
+        torch.testing.assert_close(found, result(p))
+    assert counted.calls == 1
+
+
+class Single(Counted):
+    def __call__(self, *inputs):
+        self.calls += 1
+        return self.function(*inputs)
+
+
+def test_what_cannot_be_called_by_itself_keeps_its_layers(layered, monkeypatch):
+    broken = SimpleNamespace(current_callable=lambda inputs: 1 / 0)
+    monkeypatch.setattr("fallline.executors.direct._compiled_within", lambda function: iter([broken]))
+    counted = Counted(layered)
+    assert all(map(torch.equal, results(direct(counted)), results(layered)))
+    assert counted.calls == 3
+
+
+@pytest.mark.parametrize("rule", ["sgd", "adam", "lion"])
+def test_the_step_of_a_compiled_study_goes_the_direct_way(tmp_path, monkeypatch, rule):
+    chosen = []
+
+    def watched(layered, inputs):
+        way, found = _tried(layered, inputs)
+        chosen.append(way is not layered)
+        return way, found
+
+    monkeypatch.setattr("fallline.executors.direct._tried", watched)
+    fl.compare(
+        "cubic", [rule], protocol="sweep", lrs=[0.01, 0.02], steps=3, seeds=1, runner="compiled", store=tmp_path / "s",
+        threads=1, progress=False,
+    )  # fmt: skip
+    assert chosen
+    assert all(chosen)

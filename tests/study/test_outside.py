@@ -150,3 +150,70 @@ def test_what_is_carried_from_step_to_step_is_told(tmp_path, begin):
 def test_losses_that_remember_are_told(tmp_path, loss, why):
     with pytest.raises(InputError, match=why):
         compare(tmp_path, line(loss=loss), runner="population")
+
+
+class Projecting(nn.Module):
+    """Random features that are a plain attribute, others for every seed."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = torch.randn(1, 8)
+        self.linear = nn.Linear(8, 1)
+
+    def forward(self, x):
+        return self.linear(torch.sin(x @ self.features))
+
+
+def hooked():
+    model = nn.Linear(1, 1)
+    model.weight.register_hook(lambda gradient: gradient * 0)
+    return model
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cells = nn.GRU(1, 2, num_layers=2, dropout=0.5, batch_first=True)
+
+    def forward(self, x):
+        return self.cells(x.unsqueeze(-1))[0][:, -1, :1]
+
+
+class Helped(nn.Linear):
+    """Counts in an object of its own."""
+
+    def __init__(self):
+        super().__init__(1, 1)
+        self.counts = {"inner": {"steps": 0}}
+
+    def forward(self, x):
+        if self.training:
+            self.counts["inner"]["steps"] += 1
+        return super().forward(x) * self.counts["inner"]["steps"]
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (Projecting, "its features differs from seed to seed"),
+        (hooked, "its parameters have hooks"),
+        (Recurrent, "its recurrent layers drop out inside"),
+        (lambda: Helped(), "it or its loss keeps something from one step to the next"),
+    ],
+    ids=["seeds", "hooks", "recurrent dropout", "inner counter"],
+)
+def test_models_that_a_population_would_train_otherwise_are_told(tmp_path, model, why):
+    with pytest.raises(InputError, match=why):
+        compare(tmp_path, line(model=model), runner="population")
+
+
+def test_layers_that_are_given_in_evaluation_mode_stay_in_it(tmp_path):
+    def model():
+        network = nn.Sequential(nn.Linear(1, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+        network[1].eval()
+        return network
+
+    loop = compare(tmp_path, line(model=model), store=tmp_path / "loop", runner="loop")
+    found = compare(tmp_path, line(model=model), runner="population")
+    for one, other in zip(loop.records, found.records, strict=True):
+        assert other.curve["train_loss"] == pytest.approx(one.curve["train_loss"], rel=1e-5)

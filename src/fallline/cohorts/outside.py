@@ -1,15 +1,16 @@
 """What a model or loss reads or changes beside what it is given: a captured step keeps it as it was at the capture."""
 
-import inspect
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from fallline.cohorts.reasons import CannotMap
 
@@ -32,8 +33,35 @@ def nothing_outside(model: nn.Module, loss: Callable[..., Any]) -> Iterator[list
             old = before.get(name)
             if isinstance(value, Tensor) or isinstance(old, Tensor):
                 assigned += [name] * (value is not old)
-            elif name in before and value != old:
+            elif name in before and not _alike(value, old):
                 raise CannotMap(f"{whose} changes {name} in training, which is no tensor")
+
+
+def differing(models: Sequence[nn.Module]) -> str | None:
+    """An attribute that is no parameter or buffer and not the same in all of some models; None if there is none."""
+    first, *others = map(_leaves, models)
+    return next((name for other in others for name, x in first.items() if not _alike(x, other.get(name))), None)
+
+
+def _leaves(model: nn.Module) -> dict[str, Any]:
+    """Tensors, arrays and plain values among the attributes, within lists, tuples, dictionaries and modules too."""
+    registered = {id(x) for x in (*model.parameters(), *model.buffers(), *model.modules())}
+    found: dict[str, Any] = {}
+    for name, value in _attributes(model).items():
+        for number, leaf in enumerate(tree_leaves(value)):
+            if id(leaf) in registered:
+                continue
+            if isinstance(leaf, nn.Module):
+                found |= {f"{name}.{own}": x for own, x in {**_leaves(leaf), **leaf.state_dict()}.items()}
+            elif isinstance(leaf, (Tensor, np.ndarray, *_PLAIN)):
+                found[f"{name}[{number}]" if leaf is not value else name] = leaf
+    return found
+
+
+def _alike(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a is b or (a.dtype == b.dtype and torch.equal(a, b))
+    return a is b or bool(np.array_equal(a, b, equal_nan=isinstance(a, float) and isinstance(b, float)))
 
 
 def _generators() -> Any:
@@ -47,10 +75,21 @@ def _known(loss: Callable[..., Any]) -> Mapping[str, Any]:
         loss = loss.func
     if isinstance(loss, nn.Module):
         return {**_attributes(loss), **dict(loss.named_buffers())}
+    if isinstance(loss, MethodType):
+        return getattr(loss.__self__, "__dict__", {})
     if isinstance(loss, FunctionType):
-        named = inspect.getclosurevars(loss)
-        return {**named.globals, **named.nonlocals}
+        named = {name: loss.__globals__[name] for name in loss.__code__.co_names if name in loss.__globals__}
+        return {**named, **_closed_over(loss), **vars(loss)}
     return getattr(loss, "__dict__", {})
+
+
+def _closed_over(function: FunctionType) -> dict[str, Any]:
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        # A name that was never given a value has an empty cell.
+        with suppress(ValueError):
+            found[name] = cell.cell_contents
+    return found
 
 
 def _attributes(model: nn.Module) -> dict[str, Any]:

@@ -14,8 +14,10 @@ from fallline.cohorts.draws import Draws
 from fallline.cohorts.layout import Layout
 from fallline.cohorts.measuring import Measuring
 from fallline.cohorts.one import One, State
+from fallline.cohorts.outside import differing
 from fallline.cohorts.program import Program
 from fallline.cohorts.rates import Rates
+from fallline.cohorts.reasons import CannotMap
 from fallline.cohorts.settings import Settings
 from fallline.cohorts.slices import kinds_of_parameters
 from fallline.cohorts.stacking import saved_names, stacked, tensors_of, values_of
@@ -47,8 +49,10 @@ class Population:
         self.losses_every = losses_every
         first = members[0]
         settings = Settings(members)
-        models = [initial_model(problem, seed, index, first.factors).train() for index in settings.seeds]
+        models = [initial_model(problem, seed, index, first.factors) for index in settings.seeds]
         self.model = models[0]
+        if name := differing(models):
+            raise CannotMap(f"its {name} differs from seed to seed, and is neither parameter nor buffer")
         objective = problem.objective.under(first.factors)
         slices = settings.slices(self.model, objective, next(problem.train_part.in_order()))
         settings = settings.in_order_of(slices)

@@ -113,6 +113,25 @@ class Program:
                 x.copy_(still[name])
         return before
 
+    def loss(
+        self, parameters: Mapping[str, Tensor], still: Mapping[str, Tensor], shared: Any, wanted: Wanted | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """One member's loss on a batch, and its new buffers."""
+        own = {name: x.clone() for name, x in still.items()}
+
+        def draw(shape: torch.Size, call: int, device: torch.device) -> Tensor:
+            if wanted is not None:
+                wanted.uniform[call] = shape
+            return shared["uniform"][call] if call in shared["uniform"] else torch.zeros(shape, device=device)
+
+        def lossy(model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
+            # Afterwards models may have other buffers than they were given.
+            return self.objective.loss(model, shared["batch"]), {name: held(model, name) for name in own}
+
+        with KeyedDropout(draw):
+            value, afterwards = with_tensors(self.model, {**parameters, **own}, lossy)
+        return value.reshape(()), afterwards
+
     def evaluation_weights(self, given: Tensors) -> list[Tensor]:
         """The weights to evaluate every member with; those that are trained where no rule has others."""
         if not any(map(has_evaluation_point, (piece.rule for pieces in self.pieces for piece in pieces))):
@@ -143,20 +162,7 @@ class Program:
         """One member's gradients and new buffers, and its loss."""
 
         def loss(parameters: Mapping[str, Tensor]) -> Any:
-            own = {name: x.clone() for name, x in still.items()}
-
-            def draw(shape: torch.Size, call: int, device: torch.device) -> Tensor:
-                if wanted is not None:
-                    wanted.uniform[call] = shape
-                return shared["uniform"][call] if call in shared["uniform"] else torch.zeros(shape, device=device)
-
-            def lossy(model: nn.Module) -> tuple[Tensor, dict[str, Tensor]]:
-                # Afterwards models may have other buffers than they were given.
-                return self.objective.loss(model, shared["batch"]), {name: held(model, name) for name in own}
-
-            with KeyedDropout(draw):
-                value, afterwards = with_tensors(self.model, {**parameters, **own}, lossy)
-            return value.reshape(()), afterwards
+            return self.loss(parameters, still, shared, wanted)
 
         gradients, (value, own) = grad_and_value(loss, has_aux=True)(dict(views))
         return gradients, own, value.detach()

@@ -27,6 +27,10 @@ def reason(member: Member, model: nn.Module) -> str | None:
         return "its layers are watched"
     if any(p.is_complex() for p in model.parameters()):
         return "it has complex parameters"
+    if any(p._backward_hooks or p._post_accumulate_grad_hooks for p in model.parameters()):
+        return "its parameters have hooks"
+    if any(isinstance(module, nn.RNNBase) and module.dropout > 0 for module in model.modules()):
+        return "its recurrent layers drop out inside"
     if any(getattr(module, "sparse", False) for module in model.modules()):
         return "its gradients are sparse"
     if any(isinstance(module, _BatchNorm) for module in model.modules()) and _moves(member, model):

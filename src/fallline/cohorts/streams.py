@@ -71,8 +71,12 @@ def _gathered(data: Resident, order: Tensor, size: int) -> Iterator[Batch]:
 
 
 def _stacked(found: Sequence[Any]) -> Any:
-    """Batches of several seeds side by side. Raises CannotMap where they differ in shape, as padded ones may."""
-    shapes = [[x.shape for x in tree_leaves(batch) if isinstance(x, Tensor)] for batch in found]
+    """Batches of several seeds side by side. Raises CannotMap where they differ in shape, as padded ones may, or hold
+    more than tensors.
+    """
+    if not all(isinstance(x, Tensor) for batch in found for x in tree_leaves(batch)):
+        raise CannotMap("its batches hold more than tensors")
+    shapes = [[x.shape for x in tree_leaves(batch)] for batch in found]
     if any(own != shapes[0] for own in shapes):
         raise CannotMap("batches of its seeds differ in shape")
-    return tree_map(lambda *leaves: torch.stack(leaves) if isinstance(leaves[0], Tensor) else leaves[0], *found)
+    return tree_map(lambda *leaves: torch.stack(leaves), *found)

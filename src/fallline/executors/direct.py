@@ -14,16 +14,18 @@ from torch import Tensor
 _SMALL = 64 * 1024**2
 """Up to how many bytes of inputs the layers are left out: with more of them they are not noticed."""
 
-Compiled = Callable[..., Sequence[Tensor]]
+Compiled = Callable[..., Any]
+"""A function of tensors that gives several, or one by itself."""
 
 
 def direct(layered: Compiled) -> Compiled:
     """The same function with fewer layers, for callers whose tensors never share memory and need no gradients. The
-    first call goes both ways: where results differ at all, or nothing is found within the layers, they stay.
+    first call goes both ways: where results differ at all, or nothing that can be called is found within the layers,
+    they stay.
     """
     chosen: Compiled | None = None
 
-    def run(*inputs: Tensor) -> Sequence[Tensor]:
+    def run(*inputs: Tensor) -> Any:
         nonlocal chosen
         if chosen is None:
             chosen, found = _tried(layered, inputs)
@@ -33,7 +35,7 @@ def direct(layered: Compiled) -> Compiled:
     return run
 
 
-def _tried(layered: Compiled, inputs: Sequence[Tensor]) -> tuple[Compiled, Sequence[Tensor]]:
+def _tried(layered: Compiled, inputs: Sequence[Tensor]) -> tuple[Compiled, Any]:
     inner = next(_compiled_within(layered), None)
     dense = all(x.is_contiguous() for x in inputs)
     if inner is None or not dense or sum(x.nbytes for x in inputs) > _SMALL:
@@ -41,9 +43,16 @@ def _tried(layered: Compiled, inputs: Sequence[Tensor]) -> tuple[Compiled, Seque
     call = inner.current_callable
     copies = [x.clone() for x in inputs]
     expected = layered(*inputs)
-    found = call(list(copies))
-    same = all(map(_same, (*found, *copies), (*expected, *inputs)))
-    return (lambda *given: call(list(given))) if same else layered, expected
+    single = isinstance(expected, Tensor)
+    try:
+        found = call(list(copies))
+    except Exception:
+        # It is called with other inputs than the layers are given.
+        return layered, expected
+    several = [expected] if single else expected
+    if len(found) != len(several) or not all(map(_same, [*found, *copies], [*several, *inputs])):
+        return layered, expected
+    return (lambda *given: call(list(given))[0]) if single else (lambda *given: call(list(given))), expected
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
