@@ -152,6 +152,52 @@ def test_losses_that_remember_are_told(tmp_path, loss, why):
         compare(tmp_path, line(loss=loss), runner="population")
 
 
+def averaging(table):
+    def loss(output, target):
+        found = mse_loss(output, target)
+        if not torch.is_grad_enabled():
+            return found
+        table["mean"] = 0.5 * table.get("mean", 1.0) + 0.5 * found.detach()
+        return found / table["mean"]
+
+    return loss
+
+
+def rebinding():
+    mean = torch.ones(())
+
+    def loss(output, target):
+        nonlocal mean
+        found = mse_loss(output, target)
+        if not torch.is_grad_enabled():
+            return found
+        mean = 0.5 * mean + 0.5 * found.detach()
+        return found / mean
+
+    return loss
+
+
+@pytest.mark.parametrize("loss", [averaging({}), averaging({"mean": torch.ones(())}), rebinding()])
+def test_what_is_refused_is_left_as_it_was(tmp_path, loss):
+    problem = line(loss=loss)
+    with pytest.raises(InputError, match="from one step to the next"):
+        compare(tmp_path, problem, runner="population")
+    found = compare(tmp_path, problem, runner="loop")
+    assert all(record.outcome.ending == "finished" for record in found.records)
+
+
+def test_what_losses_and_metrics_list_in_evaluations_too_is_put_back(tmp_path):
+    seen = []
+
+    def loss(output, target):
+        found = mse_loss(output, target)
+        seen.append(found)
+        return found
+
+    compare(tmp_path, line(loss=loss, metrics={"other_error": loss}), runner="population")
+    assert all(float(one.detach()) > 0 for one in seen)
+
+
 class Projecting(nn.Module):
     """Random features that are a plain attribute, others for every seed."""
 
@@ -215,5 +261,34 @@ def test_layers_that_are_given_in_evaluation_mode_stay_in_it(tmp_path):
 
     loop = compare(tmp_path, line(model=model), store=tmp_path / "loop", runner="loop")
     found = compare(tmp_path, line(model=model), runner="population")
+    for one, other in zip(loop.records, found.records, strict=True):
+        assert other.curve["train_loss"] == pytest.approx(one.curve["train_loss"], rel=1e-5)
+
+
+class OfFullBatches(nn.Linear):
+    """Has a parameter that an epoch's last batch does not depend on."""
+
+    def __init__(self):
+        super().__init__(1, 1)
+        self.shift = nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        found = super().forward(x)
+        return found if len(x) < 24 else found + self.shift
+
+
+class OfRaggedBatches(OfFullBatches):
+    """Has a parameter that only an epoch's last batch depends on."""
+
+    def forward(self, x):
+        found = nn.Linear.forward(self, x)
+        return found + self.shift if len(x) < 24 else found
+
+
+@pytest.mark.parametrize("model", [OfFullBatches, OfRaggedBatches])
+def test_parameters_of_some_batches_train_as_in_the_loop(tmp_path, model):
+    loop = compare(tmp_path, line(model=model), store=tmp_path / "loop", runner="loop", batch_sizes=[24])
+    found = compare(tmp_path, line(model=model), runner="population", batch_sizes=[24])
+    assert any("it uses shift in some batches and not in others" in told for told in found.plan["reasons"])
     for one, other in zip(loop.records, found.records, strict=True):
         assert other.curve["train_loss"] == pytest.approx(one.curve["train_loss"], rel=1e-5)

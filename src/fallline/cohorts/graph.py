@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from fallline.cohorts.outside import nothing_outside
 from fallline.cohorts.program import Due, Program, Tensors, Wanted
+from fallline.cohorts.put_back import put_back
 from fallline.cohorts.reasons import CannotMap
 
 
@@ -27,15 +28,17 @@ def graph_of_step(program: Program, given: Tensors, due: Due, wanted: Wanted | N
     def step(*leaves: Tensor) -> list[Tensor]:
         return [program.step(Tensors(**tree_unflatten(leaves, structure)), due, wanted)]
 
-    _loss(program, given, lambda function: function)
-    with torch.no_grad(), nothing_outside(program.model, program.objective.function) as assigned:
-        before = _loss(program, given, _captured)
-        graph = _captured(step)(*leaves)
-        try:
-            after = _loss(program, given, _captured)
-        except Exception:
-            # What the capture has left behind is of use to nothing else.
-            after = None
+    function = program.objective.function
+    with put_back(program.model, function):
+        _refuse_parameters_of_some_batches(program, given)
+        with torch.no_grad(), nothing_outside(program.model, function) as assigned:
+            before = _captured_loss(program, given)
+            graph = _captured(step)(*leaves)
+            try:
+                after = _captured_loss(program, given)
+            except Exception:
+                # What the capture has left behind is of use to nothing else.
+                after = None
     if after is None or any(map(is_fake, _constants(graph).values())) or not _same(before, after):
         whose = f"it keeps {assigned[0]}" if assigned else "it or its loss keeps something"
         raise CannotMap(f"{whose} from one step to the next, which is neither parameter nor buffer")
@@ -48,17 +51,41 @@ def _captured(function: Callable[..., Any]) -> Callable[..., GraphModule]:
     return make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)
 
 
-def _loss(program: Program, given: Tensors, how: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Any:
-    """The loss of the first member, computed or captured."""
+def _refuse_parameters_of_some_batches(program: Program, given: Tensors) -> None:
+    """Raises CannotMap where another set of parameters has gradients on this batch than is trained. An optimizer skips
+    a parameter without one, and its momentum rests; a program always updates the same parameters.
+    """
+
+    def found(loss: Callable[..., Tensor], parameters: Any, still: Any, batch: Any) -> Any:
+        trained = {name: x.detach().requires_grad_() for name, x in parameters.items()}
+        model = dict(program.model.named_parameters())
+        others = {name: x.detach() for name, x in still.items()}
+        idle = {name: others[name].requires_grad_() for name, p in model.items() if name in others and p.requires_grad}
+        gradients = torch.autograd.grad(
+            loss(trained, others, batch), [*trained.values(), *idle.values()], allow_unused=True
+        )
+        return {name for name, x in zip([*trained, *idle], gradients, strict=True) if x is not None} ^ {*trained}
+
+    if names := _of_the_first_member(program, given, found):
+        raise CannotMap(f"it uses {min(names)} in some batches and not in others")
+
+
+def _captured_loss(program: Program, given: Tensors) -> GraphModule:
+    """The loss of the first member."""
+    found: GraphModule = _of_the_first_member(program, given, lambda loss, *inputs: _captured(loss)(*inputs))
+    return found
+
+
+def _of_the_first_member(program: Program, given: Tensors, found: Callable[..., Any]) -> Any:
     one = tree_map(lambda x: x[0, 0], [program.layout.views(given.weights), given.still])
     batch = tree_map(lambda x: x[0] if isinstance(x, Tensor) else x, given.batch)
 
     def loss(parameters: Any, still: Any, batch: Any) -> Tensor:
         return program.loss(parameters, still, {"batch": batch, "uniform": {}})[0]
 
-    # As within a gradient; none is taken.
+    # As within a gradient, also where none is taken.
     with torch.enable_grad():
-        return how(loss)(*one, batch)
+        return found(loss, *one, batch)
 
 
 def _same(a: GraphModule, b: GraphModule) -> bool:

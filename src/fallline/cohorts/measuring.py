@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from fallline.cohorts.lent import held, with_tensors
 from fallline.cohorts.memory import most_bytes
+from fallline.cohorts.put_back import put_back
 from fallline.cohorts.reasons import CannotMap
 from fallline.problems.kept import Evaluated
 from fallline.problems.objective import Objective, rows
@@ -30,9 +31,9 @@ class Measuring:
     @torch.no_grad()
     def __call__(self, tensors: Mapping[str, Tensor], data: Evaluated) -> dict[str, Tensor]:
         """Each quantity, (settings, seeds) in float64 on the CPU, weighted by the rows of each batch."""
-        modes = {module: module.training for module in self._model.modules()}
-        self._model.eval()
-        try:
+        # Modes are attributes too.
+        with put_back(self._model, *self._objective.functions):
+            self._model.eval()
             totals: list[Tensor] | None = None
             count = 0
             for batch in data.in_order():
@@ -40,9 +41,6 @@ class Measuring:
                 values = [value.double() * size for value in self._of_batch(tensors, batch)]
                 totals = values if totals is None else [a + b for a, b in zip(totals, values, strict=True)]
                 count += size
-        finally:
-            for module, training in modes.items():
-                module.training = training
         assert totals is not None
         return {name: total.cpu() / count for name, total in zip(self._objective.names, totals, strict=True)}
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from fallline.closures import closed_over
 from fallline.cohorts.reasons import CannotMap
 
 _PLAIN = (bool, int, float, str, tuple, type(None))
@@ -79,17 +80,8 @@ def _known(loss: Callable[..., Any]) -> Mapping[str, Any]:
         return getattr(loss.__self__, "__dict__", {})
     if isinstance(loss, FunctionType):
         named = {name: loss.__globals__[name] for name in loss.__code__.co_names if name in loss.__globals__}
-        return {**named, **_closed_over(loss), **vars(loss)}
+        return {**named, **closed_over(loss), **vars(loss)}
     return getattr(loss, "__dict__", {})
-
-
-def _closed_over(function: FunctionType) -> dict[str, Any]:
-    found = {}
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        # A name that was never given a value has an empty cell.
-        with suppress(ValueError):
-            found[name] = cell.cell_contents
-    return found
 
 
 def _attributes(model: nn.Module) -> dict[str, Any]:

@@ -5,11 +5,12 @@ small networks that takes as long as the step itself.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from types import FunctionType, MethodType
 from typing import Any
 
 from torch import Tensor
+
+from fallline.closures import closed_over
 
 _SMALL = 64 * 1024**2
 """Up to how many bytes of inputs the layers are left out: with more of them they are not noticed."""
@@ -75,16 +76,6 @@ def _compiled_within(function: Any) -> Iterator[Any]:
         elif isinstance(one, MethodType):
             left += [one.__self__, one.__func__]
         elif isinstance(one, FunctionType):
-            left += _contents(one)
+            left += closed_over(one).values()
         elif hasattr(one, "__dict__") and not isinstance(one, type):
             left += [part for part in vars(one).values() if callable(part)]
-
-
-def _contents(function: FunctionType) -> list[Any]:
-    """What a function has of the scopes around it."""
-    found = []
-    for cell in function.__closure__ or ():
-        # A name that was never given a value has an empty cell.
-        with suppress(ValueError):
-            found.append(cell.cell_contents)
-    return found

@@ -40,6 +40,11 @@ class Objective:
         return self._loss
 
     @property
+    def functions(self) -> list[Callable[..., Any]]:
+        """The loss and the metrics as they are called."""
+        return [self._loss, *self._metrics.values()]
+
+    @property
     def names(self) -> list[str]:
         """The quantities that `measure` returns."""
         return ["loss", *self._metrics]
