@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import l1_loss
+from torch.nn.functional import l1_loss, mse_loss
 
 import fallline as fl
 from fallline.errors import InputError
@@ -87,9 +87,10 @@ def test_an_unfinished_study_is_merged_as_far_as_it_got(tmp_path):
         ({"problem": line(name="other")}, "problem: line there, other here"),
         ({"problem": line(train=(X, 3 * X))}, "train data of line: others"),
         ({"problem": line(metrics={"mae": l1_loss})}, "what is measured on line: .* there, .*_mae"),
-        ({"problem": line(model=lambda: nn.Linear(1, 1, bias=False))}, "Seed 0 on line has other initial weights"),
+        ({"problem": line(model=lambda: nn.Linear(1, 1, bias=False))}, "the model of line: another"),
+        ({"problem": line(loss=l1_loss)}, "the loss of line: another"),
         ({"optimizers": ["sgd:lr=0.1,momentum=0.5|0.9"]}, "sgd of .*other is another than that of the studies before"),
-        ({"optimizers": [type("sgd", (torch.optim.SGD,), {})]}, "sgd of .*other is another than"),
+        ({"optimizers": [type("sgd", (torch.optim.SGD,), {})]}, "the optimizer sgd: another"),
     ],
 )
 def test_studies_without_equal_chances_are_not_merged(tmp_path, changes, message):
@@ -100,9 +101,22 @@ def test_studies_without_equal_chances_are_not_merged(tmp_path, changes, message
         fl.merged([one, other])
 
 
+def test_studies_that_began_with_other_weights_are_not_merged(tmp_path):
+    bias = [True]
+    problem = line(model=lambda: nn.Linear(1, 1, bias=bias[0]))
+    one = study(tmp_path, "one", problem=problem)
+    bias[0] = False
+    two = study(tmp_path, "two", ["adam"], problem=problem)
+    with pytest.raises(InputError, match="Seed 0 on line has other initial weights"):
+        fl.merged([one, two])
+
+
 def test_a_member_whose_curves_differ_is_not_counted_twice(tmp_path):
-    one = study(tmp_path, "one", lrs=[0.1])
-    two = study(tmp_path, "two", lrs=[0.1], problem=line(loss=lambda o, t: ((o - t) ** 2).mean() * 2))
+    scale = [1]
+    problem = line(loss=lambda output, target: scale[0] * mse_loss(output, target))
+    one = study(tmp_path, "one", lrs=[0.1], problem=problem)
+    scale[0] = 2
+    two = study(tmp_path, "two", lrs=[0.1], problem=problem)
     with pytest.raises(InputError, match=r"sgd with .*, seed 0, on line is in several of .*one, .*two, with other"):
         fl.merged([one, two])
     with pytest.raises(InputError, match="is named twice"):

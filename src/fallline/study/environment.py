@@ -17,6 +17,7 @@ import fallline
 from fallline.problems import Prepared
 from fallline.problems.kept import Kept
 from fallline.problems.objective import rows
+from fallline.study.fingerprint import fingerprint
 
 PACKAGES = ("torch", "numpy", "scipy")
 
@@ -24,13 +25,14 @@ PACKAGES = ("torch", "numpy", "scipy")
 def environment(
     problems: Mapping[str, Prepared],
     models: Mapping[str, Sequence[str]],
-    code: Iterable[Any],
+    code: Mapping[str, Any],
     command: str | None,
 ) -> dict[str, Any]:
     """Versions, machine, command, the rows that are evaluated, and the digests of data, initial models and code.
 
-    `code` are the classes and functions that results depend on beside the problems'.
+    `code` are the classes and functions that results depend on beside the problems', by what they are.
     """
+    objects = {**code, **_functions(problems)}
     return {
         "fallline": fallline.__version__,
         "python": platform.python_version(),
@@ -45,7 +47,8 @@ def environment(
         "digests": {
             "data": {name: problem.digests for name, problem in problems.items()},
             "models": {name: list(digests) for name, digests in models.items()},
-            "code": {"fallline": _package_digest(), **_user_code(problems, code)},
+            "code": {"fallline": _package_digest(), **_user_code(objects.values())},
+            "objects": {name: fingerprint(thing) for name, thing in objects.items()},
         },
     }
 
@@ -64,7 +67,18 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     ]
     # The files of the first run are looked at again: another command may have loaded others beside them.
     found += [f"the code of {name}" for name, known in old["code"].items() if known != _code_digest(name)]
-    return found
+    # One file may hold several losses.
+    return found or other_objects(before, now)
+
+
+def other_objects(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Which functions and classes of both are not the same, in words; none where another Python has other instructions
+    for the same code.
+    """
+    if before["python"].rpartition(".")[0] != now["python"].rpartition(".")[0]:
+        return []
+    old, new = before["digests"].get("objects", {}), now["digests"].get("objects", {})
+    return [name for name in old if name in new and old[name] != new[name]]
 
 
 def moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -98,11 +112,17 @@ def gpu(problems: Mapping[str, Prepared]) -> str | None:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else None
 
 
-def _user_code(problems: Mapping[str, Prepared], code: Iterable[Any]) -> dict[str, str]:
-    objects = list(code)
-    for prepared in problems.values():
+def _functions(problems: Mapping[str, Prepared]) -> dict[str, Any]:
+    """The models, losses and metrics of problems, by what they are."""
+    found: dict[str, Any] = {}
+    for name, prepared in problems.items():
         problem = prepared.problem
-        objects += [problem.model, problem.loss, *problem.metrics.values()]
+        found |= {f"the model of {name}": problem.model, f"the loss of {name}": problem.loss}
+        found |= {f"the metric {metric} of {name}": function for metric, function in problem.metrics.items()}
+    return found
+
+
+def _user_code(objects: Iterable[Any]) -> dict[str, str]:
     own = {path for path in map(_source_file, objects) if path is not None and _is_users(path)}
     # Of the thousands of modules that torch loads none need be looked at where no code is the user's.
     files = own | {path for path in _modules_under({path.parent for path in own}) if _is_users(path)} if own else own

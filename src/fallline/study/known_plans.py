@@ -8,6 +8,7 @@ from typing import Any
 
 import platformdirs
 import torch
+from loky import cpu_count
 
 from fallline.errors import MachineError
 from fallline.files import write_whole
@@ -40,6 +41,6 @@ def known_or_made(
 
 def _path(specification: Specification, environment: Mapping[str, Any], asked: Mapping[str, Any]) -> Path:
     where = {name: value for name, value in environment.items() if name not in _PASSING}
-    whole = canonical([specification.model_dump(mode="json"), where, dict(asked), torch.get_num_threads()])
+    whole = canonical([specification.model_dump(mode="json"), where, dict(asked), torch.get_num_threads(), cpu_count()])
     digest = blake2b(whole.encode(), digest_size=16).hexdigest()
     return Path(platformdirs.user_cache_dir("fallline")) / "plans" / f"{digest}.json"

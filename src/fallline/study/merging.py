@@ -10,6 +10,7 @@ from fallline.errors import InputError
 from fallline.plain import canonical
 from fallline.problems.problem import OF_THE_LOSS
 from fallline.study.differences import differences
+from fallline.study.environment import other_objects
 from fallline.study.ranking import MEASURED, grouped
 from fallline.study.record import Record
 from fallline.study.results import StudyResults
@@ -76,6 +77,8 @@ def _refuse_another_setting(first: StudyResults, other: StudyResults) -> None:
             for split in {**splits, **before[problem]}
             if splits.get(split) != before[problem].get(split)
         ]
+    if not found:
+        found = [f"{name}: another" for name in other_objects(first.environment, other.environment)]
     if not found:
         metrics, others = _quantities(first), _quantities(other)
         found = [

@@ -142,7 +142,9 @@ def make_study(
     check_batches(spec, prepared)
     prove(contenders)
     models = rehearse_members(members, prepared, spec.seed)
-    code = [*(_kind(c.algorithm) for c in contenders), *map(type, chosen_schedules), group_rule(spec.penalise)]
+    code: dict[str, Any] = {f"the optimizer {c.label}": _kind(c.algorithm) for c in contenders}
+    code |= {f"the schedule {schedule}": type(schedule) for schedule in chosen_schedules}
+    code["what is penalised"] = group_rule(spec.penalise)
     around = environment(prepared, models, code, command)
     if plan is None:
         plan = _plan(spec, prepared, around, members, (runner, threads))
