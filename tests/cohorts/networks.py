@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.functional import cross_entropy, mse_loss
+from torch.nn.utils.parametrizations import weight_norm
 
 from fallline.problems import Problem, accuracy, prepare
 
@@ -39,6 +40,24 @@ class Recurrent(nn.Module):
 
     def forward(self, x):
         return self.head(self.lstm(x)[0][:, -1])
+
+
+class Cells(nn.Module):
+    """Steps through time by itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.gru = nn.LSTMCell(4, 6), nn.GRUCell(6, 5, bias=False)
+        self.tanh, self.relu = nn.RNNCell(5, 4), nn.RNNCell(4, 3, nonlinearity="relu")
+
+    def forward(self, x):
+        state, others = None, [None, None, None]
+        for step in x.unbind(1):
+            state = self.lstm(step, state)
+            found = state[0]
+            for place, cell in enumerate((self.gru, self.tanh, self.relu)):
+                found = others[place] = cell(found, others[place])
+        return found
 
 
 class FunctionalDropout(nn.Module):
@@ -85,7 +104,12 @@ NETWORKS = {
     "functional dropout": (FunctionalDropout, (4,)),
     "convolution": (convolution, (1, 6, 6)),
     "recurrent": (Recurrent, (5, 4)),
+    "cells": (Cells, (3, 4)),
     "partly frozen": (PartlyFrozen, (4,)),
+    "weight norm": (
+        lambda: nn.Sequential(weight_norm(nn.Linear(4, 6)), nn.Tanh(), weight_norm(nn.Linear(6, 3), dim=None)),
+        (4,),
+    ),
     "layer norm": (lambda: nn.Sequential(nn.Linear(4, 6), nn.LayerNorm(6), nn.GELU(), nn.Linear(6, 3)), (4,)),
 }
 

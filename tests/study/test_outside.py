@@ -1,5 +1,7 @@
 """What models and losses have beside parameters and buffers: constants train together, what changes is told."""
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -225,6 +227,12 @@ class Recurrent(nn.Module):
         return self.cells(x.unsqueeze(-1))[0][:, -1, :1]
 
 
+def scripted():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return torch.jit.script(nn.Linear(1, 1))
+
+
 class Helped(nn.Linear):
     """Counts in an object of its own."""
 
@@ -244,9 +252,11 @@ class Helped(nn.Linear):
         (Projecting, "its features differs from seed to seed"),
         (hooked, "its parameters have hooks"),
         (Recurrent, "its recurrent layers drop out inside"),
+        (scripted, "it is scripted by torch.jit"),
+        (lambda: torch.compile(nn.Linear(1, 1), backend="eager"), "it is compiled by itself; give the module that"),
         (lambda: Helped(), "it or its loss keeps something from one step to the next"),
     ],
-    ids=["seeds", "hooks", "recurrent dropout", "inner counter"],
+    ids=["seeds", "hooks", "recurrent dropout", "scripted", "compiled", "inner counter"],
 )
 def test_models_that_a_population_would_train_otherwise_are_told(tmp_path, model, why):
     with pytest.raises(InputError, match=why):

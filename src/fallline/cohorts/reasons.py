@@ -1,16 +1,17 @@
 """Why a member cannot be trained in a population, as far as it can be told without trying."""
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from textwrap import shorten
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fallline.cohorts.program import has_evaluation_point
 from fallline.errors import FalllineError
 from fallline.optim import Optimizer
+from fallline.problems.copied import copied
 from fallline.rules import Rule
 from fallline.training.member import Member
 
@@ -27,6 +28,10 @@ def reason(member: Member, model: nn.Module) -> str | None:
         return "its layers are watched"
     if any(p.is_complex() for p in model.parameters()):
         return "it has complex parameters"
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        return "it is scripted by torch.jit"
+    if any(hasattr(module, "_orig_mod") for module in model.modules()):
+        return "it is compiled by itself; give the module that torch.compile was given"
     if any(p._backward_hooks or p._post_accumulate_grad_hooks for p in model.parameters()):
         return "its parameters have hooks"
     if any(isinstance(module, nn.RNNBase) and module.dropout > 0 for module in model.modules()):
@@ -39,7 +44,7 @@ def reason(member: Member, model: nn.Module) -> str | None:
 
 
 def _moves(member: Member, model: nn.Module) -> bool:
-    optimizer = member.make_optimizer(copy.deepcopy(model))
+    optimizer = member.make_optimizer(copied(model))
     assert isinstance(optimizer, Optimizer)
     return any(has_evaluation_point(optimizer._rule(group)) for group in optimizer.param_groups)
 

@@ -1,6 +1,5 @@
 """The members of a cohort as a table: one row per setting, one column per seed."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import nn
 from fallline.cohorts.slices import Slice, slices_of
 from fallline.errors import InputError
 from fallline.plain import canonical
+from fallline.problems.copied import copied
 from fallline.problems.objective import Objective
 from fallline.training.member import Member
 
@@ -51,7 +51,7 @@ def _setting(member: Member) -> str:
 
 def _trained(model: nn.Module, objective: Objective, batch: Any) -> set[str]:
     """The parameters that a loss has a gradient for."""
-    tried = copy.deepcopy(model)
+    tried = copied(model)
     with torch.enable_grad():
         objective.loss(tried, batch).backward()  # type: ignore[no-untyped-call]
     return {name for name, p in tried.named_parameters() if p.grad is not None}

@@ -1,6 +1,5 @@
 """A problem: what is trained and how well it does. It knows nothing of rules."""
 
-import copy
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from torch import nn
 
 from fallline.arguments import by_name, check, whole
 from fallline.errors import InputError, shown
+from fallline.problems.copied import copied
 
 Loss = Callable[..., Any]
 
@@ -89,7 +89,7 @@ class Problem:
     def make_model(self, factors: Mapping[str, Any] | None = None) -> nn.Module:
         """A new model with given factors; initial weights come from torch's global generator, or the instance's."""
         if isinstance(self.model, nn.Module):
-            return copy.deepcopy(self.model)
+            return copied(self.model)
         chosen = {name: (factors or {}).get(name, default) for name, default in self.factors.items()}
         of_loss = self.loss_factors(chosen)
         model = self.model(**{name: value for name, value in chosen.items() if name not in of_loss})

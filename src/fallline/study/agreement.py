@@ -4,7 +4,6 @@ A training is chaotic where initial weights moved by one unit in the last place 
 there no two programs agree, nor one program with itself on two machines.
 """
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 
 from fallline.problems import Problem
+from fallline.problems.copied import copied
 from fallline.study.record import Record
 
 ALIKE = 1e-9
@@ -83,7 +83,7 @@ def moved_by_one_ulp(problem: Problem) -> Problem:
     """
     make = problem.model
     if isinstance(make, nn.Module):
-        return replace(problem, model=_moved(copy.deepcopy(make)))
+        return replace(problem, model=_moved(copied(make)))
 
     @wraps(make)
     def moved(*args: Any, **factors: Any) -> nn.Module:

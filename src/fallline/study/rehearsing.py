@@ -1,6 +1,5 @@
 """Everything tried once before a study is trained: rules, models, settings and a step of every optimizer."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from torch import nn
 from fallline.errors import InputError, describe_failure
 from fallline.plain import canonical
 from fallline.problems import Prepared, rehearse
+from fallline.problems.copied import copied
 from fallline.problems.kept import Kept, digest
 from fallline.proof import check
 from fallline.randomness import forked
@@ -44,7 +44,7 @@ def rehearse_members(members: Sequence[Member], problems: Mapping[str, Prepared]
         problem = problems[member.problem]
         if stage not in stages:
             stages[stage] = rehearse(problem, seed, member.factors, member.batch_size)
-            spare[stage] = copy.deepcopy(stages[stage][0])
+            spare[stage] = copied(stages[stage][0])
             initial = digest(Kept([stages[stage][0].state_dict()]))
             digests[member.problem] = [*digests.get(member.problem, []), initial]
             if member.diagnostics == "all":
@@ -56,7 +56,7 @@ def rehearse_members(members: Sequence[Member], problems: Mapping[str, Prepared]
             member.make_optimizer(spare[stage])
         if (stage, member.optimizer) not in stepped:
             stepped.add((stage, member.optimizer))
-            _step_once(member, problem, copy.deepcopy(model), batch)
+            _step_once(member, problem, copied(model), batch)
     return digests
 
 

@@ -1,6 +1,5 @@
 """What goes on inside a training, recorded at its evaluations."""
 
-import copy
 from typing import Any, Literal
 
 import torch
@@ -9,6 +8,7 @@ from torch.utils._pytree import tree_map
 
 from fallline.diagnostics import Watch, noise_scale, sharpness
 from fallline.errors import InputError, describe_failure
+from fallline.problems.copied import copied
 from fallline.problems.objective import Objective, rows
 from fallline.problems.prepared import Prepared
 from fallline.randomness import forked
@@ -59,7 +59,7 @@ def rehearse(model: nn.Module, objective: Objective, problem: Prepared) -> None:
     batch = _first_rows(problem)
     with forked(problem.device):
         try:
-            _costly(copy.deepcopy(model).train(), objective, batch)
+            _costly(copied(model).train(), objective, batch)
         except Exception as error:
             told = str(error) if isinstance(error, InputError) else describe_failure(error)
             raise InputError(
