@@ -27,10 +27,10 @@ class Reader(nn.Module):
         return self.head(self.reader(x.view(-1, 4, WIDTH // 4))[0][:, -1])
 
 
-def anatomy(model, batch_size, **options):
+def anatomy(model, batch_size, loss=cross_entropy, **options):
     data = TensorDataset(torch.randn(ROWS, WIDTH), torch.arange(ROWS) % CLASSES)
     train = data if batch_size else DataLoader(data, batch_size=32)
-    problem = prepare(fl.Problem(model, cross_entropy, train, **options), 0, torch.device("cpu"))
+    problem = prepare(fl.Problem(model, loss, train, **options), 0, torch.device("cpu"))
     return Anatomy.of(Member("problem", "adam", Adam(), {"lr": 0.1}, batch_size=batch_size), problem, 0)
 
 
@@ -60,6 +60,11 @@ def test_where_no_other_batch_can_be_had_all_seconds_grow_with_rows():
     assert found.step.fixed == 0
     # Four times as many rows would be more than there are, and no epoch has a batch of so many.
     assert anatomy(lambda: nn.Linear(WIDTH, CLASSES), 32, drop_last=True).step.fixed > 0
+
+
+def test_what_makes_a_loss_is_no_part_of_a_step():
+    loss = nn.CrossEntropyLoss(weight=torch.ones(CLASSES))
+    assert not anatomy(lambda: nn.Linear(WIDTH, CLASSES), 16, loss).unmapped
 
 
 def test_operations_without_a_rule_are_named():

@@ -81,8 +81,9 @@ class Anatomy:
                 step = _step(training, batch, seconds)
                 with Operations() as counted:
                     training.step(batch, place)
+                objective = problem.objective.under(member.factors)
                 with Operations() as gradient:
-                    problem.objective.under(member.factors).loss(training.model, batch).backward()  # type: ignore[no-untyped-call]
+                    objective.loss(training.model, batch).backward()  # type: ignore[no-untyped-call]
                 first = [next(data.in_order()) for data in part.evaluated.values()]
                 with Operations() as measured:
                     evaluate(training.model, problem.objective, Kept(first))
