@@ -2,7 +2,10 @@
 
 import reprlib
 from collections.abc import Callable
+from traceback import walk_tb
 from typing import Any
+
+from fallline.whose import is_users
 
 
 class FalllineError(Exception):
@@ -38,12 +41,13 @@ class MachineError(FalllineError):
 
 
 def describe_failure(error: BaseException) -> str:
-    """What an exception in somebody else's code says, and the line that raised it."""
+    """What an exception in somebody else's code says, and where: the last line of the user's own that led there, or the
+    line that raised it.
+    """
     said = " ".join(str(error).split())
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno})"
+    lines = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    own = [place for place in lines if is_users(place[0])]
+    place = "".join(f" ({file}, line {line})" for file, line in (own or lines)[-1:])
     return f"{type(error).__name__}: {said}{place}"
 
 

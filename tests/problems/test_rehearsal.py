@@ -94,6 +94,29 @@ def test_failures_in_ones_own_code_are_told_with_their_line(where):
         rehearsed(**changes)
 
 
+def test_failures_within_torch_are_told_with_the_line_that_led_there():
+    def broken(output, target):
+        return torch.nn.functional.binary_cross_entropy(output, target.reshape(-1)[:3])
+
+    with pytest.raises(InputError, match=r"\(.*test_rehearsal.py, line \d+\)"):
+        rehearsed(loss=broken)
+
+
+def test_a_loss_that_takes_gradients_is_told_how_it_can_in_evaluations():
+    def penalised(model, batch):
+        x = batch[0].clone().requires_grad_()
+        (slope,) = torch.autograd.grad(model(x).sum(), x, create_graph=True)
+        return slope.square().mean()
+
+    def enabled(model, batch):
+        with torch.enable_grad():
+            return penalised(model, batch)
+
+    with pytest.raises(InputError, match=r"evaluations take none: put what needs them under `with torch.enable_grad"):
+        rehearsed(loss=penalised)
+    rehearsed(loss=enabled)
+
+
 @pytest.mark.parametrize("batch_size", [2000, 3000])
 def test_a_batch_larger_than_an_evaluations_is_tried_whole(batch_size):
     x = torch.linspace(-1, 1, 3000)[:, None]

@@ -14,7 +14,7 @@ import fallline as fl
 from fallline.cohorts import Trial
 from fallline.errors import InputError
 from fallline.problems import prepare
-from fallline.study import one_by_one, planning, together
+from fallline.study import known_plans, one_by_one, planning, together
 from fallline.study.one_by_one import Alone, Pace, faster
 from fallline.study.outlook import Outlook
 from fallline.study.plan import Plan, PlannedPopulation
@@ -294,6 +294,10 @@ def test_the_same_command_has_the_same_plan_and_another_its_own(tmp_path, monkey
         assert compare(tmp_path, store=tmp_path / "b").plan == first.plan
     compare(tmp_path, store=tmp_path / "c", epochs=3)
     assert len(list(own_cache.glob("*.json"))) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(known_plans, "cpu_count", lambda: 64)
+        compare(tmp_path, store=tmp_path / "more cores")
+    assert len(list(own_cache.glob("*.json"))) == 3
     remembered[0].write_text("{")
     assert compare(tmp_path, store=tmp_path / "d").plan["populations"] == first.plan["populations"]
 

@@ -66,9 +66,19 @@ def form_hint(loss: Callable[..., Any]) -> str:
     return f"A loss whose first parameter is called `model` is called as loss(model, batch){own}."
 
 
-def _works(call: Callable[[], Any]) -> bool:
+def gradient_hint(call: Callable[[], Any]) -> str | None:
+    """What to do about a loss that takes gradients of its own and failed without; None where that is not it."""
+    if torch.is_grad_enabled() or not _works(call, gradients=True):
+        return None
+    return (
+        "It works where gradients are taken, and evaluations take none: put what needs them under "
+        "`with torch.enable_grad():`."
+    )
+
+
+def _works(call: Callable[[], Any], gradients: bool = False) -> bool:
     try:
-        with torch.no_grad():
+        with torch.set_grad_enabled(gradients):
             call()
     except Exception:
         return False

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from fallline.errors import InputError, describe_failure
-from fallline.problems.misfits import form_hint, input_hint, takes_labels, target_hint
+from fallline.problems.misfits import form_hint, gradient_hint, input_hint, takes_labels, target_hint
 from fallline.problems.objective import describe, rows, split, takes_model
 from fallline.problems.prepared import Prepared, initial_model, where
 from fallline.problems.problem import Problem
@@ -122,14 +122,16 @@ def _measure(problem: Prepared, place: str, model: nn.Module, batch: Any) -> Non
 def _why(problem: Problem, model: nn.Module, batch: Any, error: Exception) -> str:
     text = describe_failure(error)
     if takes_model(problem.loss):
-        return f"the loss failed on a batch {describe(batch)}: {text}"
+        said = f"the loss failed on a batch {describe(batch)}: {text}"
+        hint = gradient_hint(lambda: problem.loss(model, batch))
+        return said if hint is None else f"{said}. {hint}"
     inputs, target = split(batch)
     try:
         with torch.no_grad():
             output = model(*inputs)
     except Exception:
         said = f"the model {type(model).__name__} failed on inputs {describe(inputs)}: {text}"
-        hint = input_hint(model, inputs)
+        hint = input_hint(model, inputs) or gradient_hint(lambda: model(*inputs))
     else:
         said = f"the model's output {describe(output)} does not fit the loss with targets {describe(target)}: {text}"
         hint = target_hint(problem.loss, output, target)

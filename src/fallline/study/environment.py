@@ -18,6 +18,7 @@ from fallline.problems import Prepared
 from fallline.problems.kept import Kept
 from fallline.problems.objective import rows
 from fallline.study.fingerprint import fingerprint
+from fallline.whose import is_users
 
 PACKAGES = ("torch", "numpy", "scipy")
 
@@ -142,9 +143,7 @@ def _real(file: str) -> str:
 
 
 def _is_users(path: Path) -> bool:
-    package = Path(fallline.__file__).parent
-    installed = {"site-packages", "dist-packages"} & set(path.parts)
-    return path.suffix == ".py" and path.is_file() and not installed and package not in path.parents
+    return path.suffix == ".py" and path.is_file() and is_users(str(path))
 
 
 def _file_of(module: Any) -> Any:

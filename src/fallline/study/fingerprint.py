@@ -1,21 +1,19 @@
 """What a function or object is made of, as text that is the same in every process of one version of Python."""
 
 import dis
-import sysconfig
 from collections.abc import Iterator, Mapping
 from functools import partial
 from hashlib import blake2b
-from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
-import fallline
 from fallline.closures import closed_over
 from fallline.plain import canonical
 from fallline.problems.kept import Kept, digest
+from fallline.whose import is_users
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
@@ -121,10 +119,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 def _is_users(function: FunctionType) -> bool:
     """Whether no library's version says what a function does."""
-    file = Path(function.__code__.co_filename)
-    installed = {"site-packages", "dist-packages"} & set(file.parts)
-    libraries = Path(fallline.__file__).parent, Path(sysconfig.get_path("stdlib"))
-    return not installed and not any(library in file.parents for library in libraries)
+    return is_users(function.__code__.co_filename)
 
 
 def _name(thing: Any) -> str:
