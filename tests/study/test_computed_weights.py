@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 def normed():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        return nn.Sequential(nn.utils.weight_norm(nn.Linear(1, 4)), nn.Linear(4, 1))
+        return nn.Sequential(nn.Linear(1, 4), nn.utils.weight_norm(nn.Linear(4, 1)))
 
 
 def pruned():
@@ -44,14 +44,32 @@ def test_a_copy_computes_its_weights_from_its_own_parameters(make):
 
 
 @pytest.mark.parametrize("make", [normed, pruned])
-@pytest.mark.parametrize("runner", ["loop", "population"])
-def test_it_is_trained_from_a_factory_and_from_an_instance(tmp_path, make, runner):
+@pytest.mark.parametrize("instance", [True, False], ids=["instance", "factory"])
+def test_a_population_trains_it_as_the_loop_does(tmp_path, make, instance):
     torch.manual_seed(0)
-    found = compare(tmp_path, line(model=make()), runner=runner)
-    loop = compare(tmp_path, line(model=make), runner="loop", store=tmp_path / "loop")
-    for results in (found, loop):
-        losses = results.records[-1].curve["train_loss"]
-        assert losses[-1] < losses[0]
+    problem = line(model=make() if instance else make)
+    found = compare(tmp_path, problem, runner="population")
+    loop = compare(tmp_path, problem, runner="loop", store=tmp_path / "loop")
+    assert found.plan["runner"] == "population"
+    for one, other in zip(loop.records, found.records, strict=True):
+        assert other.curve["train_loss"] == pytest.approx(one.curve["train_loss"], rel=1e-5)
+
+
+class Holding(nn.Linear):
+    """Holds what it computed from its weight in a list, and as a buffer."""
+
+    def __init__(self):
+        super().__init__(1, 1)
+        self.register_buffer("twice", self.weight * 2)
+        self.outputs = [self.weight * 3]
+
+
+def test_copies_hold_the_values_of_what_was_computed():
+    model = Holding()
+    other = copied(model)
+    assert torch.equal(other.twice, model.twice)
+    assert torch.equal(other.outputs[0], model.outputs[0])
+    assert other.outputs[0] is not model.outputs[0]
 
 
 def test_scripted_models_train_one_by_one(tmp_path):

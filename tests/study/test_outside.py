@@ -142,9 +142,9 @@ def test_what_is_carried_from_step_to_step_is_told(tmp_path, begin):
 @pytest.mark.parametrize(
     ("loss", "why"),
     [
-        (Rising(), "its loss changes calls in training"),
-        (RisingObject(), "its loss changes calls in training"),
-        (rising_function(), "its loss changes calls in training"),
+        (Rising(), "its loss changes calls as it runs"),
+        (RisingObject(), "its loss changes calls as it runs"),
+        (rising_function(), "its loss changes calls as it runs"),
         (Averaging(), "it keeps mean from one step to the next"),
     ],
     ids=["module", "object", "function", "tensor"],

@@ -5,11 +5,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_leaves
 
-from fallline.cohorts.lent import held, with_tensors
+from fallline.cohorts.capture import captured, same_formula
+from fallline.cohorts.lent import held, in_evaluation_mode, with_tensors
 from fallline.cohorts.memory import most_bytes
+from fallline.cohorts.outside import nothing_outside
 from fallline.cohorts.put_back import put_back
 from fallline.cohorts.reasons import CannotMap
 from fallline.problems.kept import Evaluated
@@ -31,9 +32,7 @@ class Measuring:
     @torch.no_grad()
     def __call__(self, tensors: Mapping[str, Tensor], data: Evaluated) -> dict[str, Tensor]:
         """Each quantity, (settings, seeds) in float64 on the CPU, weighted by the rows of each batch."""
-        # Modes are attributes too.
-        with put_back(self._model, *self._objective.functions):
-            self._model.eval()
+        with put_back(self._model, *self._objective.functions.values()), in_evaluation_mode(self._model):
             totals: list[Tensor] | None = None
             count = 0
             for batch in data.in_order():
@@ -62,9 +61,13 @@ class Measuring:
         fit.
         """
         one = {name: x[:1] for name, x in flat.items()}
-        graph = make_fx(
-            lambda own, batch: self._measured(own, batch), tracing_mode="fake", _allow_non_fake_inputs=True
-        )(one, batch)
+        capture = captured(lambda own, batch: self._measured(own, batch))
+        functions = self._objective.functions
+        with put_back(self._model, *functions.values()), nothing_outside(self._model, functions) as assigned:
+            graph, again = capture(one, batch), capture(one, batch)
+        if not same_formula(graph, again):
+            kept = assigned[0] if assigned else "something"
+            raise CannotMap(f"it, its loss or a metric keeps {kept} from one evaluation to the next")
         fitting = max(1, AT_ONCE // max(most_bytes(graph), 1))
         return max(fitting // self._seeds * self._seeds, min(fitting, self._seeds))
 

@@ -19,23 +19,30 @@ _PLAIN = (bool, int, float, str, tuple, type(None))
 
 
 @contextmanager
-def nothing_outside(model: nn.Module, loss: Callable[..., Any]) -> Iterator[list[str]]:
-    """Raises CannotMap at the end where they drew from Python's or NumPy's generator inside, or changed something that
-    is no tensor: an attribute, or of a loss that is a function a variable outside it. The list then has the names under
-    which they hold other tensors than before; whether they read these again only another capture can tell.
+def nothing_outside(model: nn.Module, functions: Mapping[str, Callable[..., Any]]) -> Iterator[list[str]]:
+    """Raises CannotMap at the end where a model or its losses and metrics drew from Python's or NumPy's generator
+    inside, or changed something that is no tensor: an attribute, or of a function a variable outside it. The list then
+    has the names under which they hold other tensors than before; whether they read these again only another capture
+    can tell.
     """
     assigned: list[str] = []
-    drawn, of_model, of_loss = _generators(), _kept(_attributes(model)), _kept(_known(loss))
+    drawn = _generators()
+    before = _kept(_attributes(model)), [_kept(_known(function)) for function in functions.values()]
     yield assigned
     if _generators() != drawn:
         raise CannotMap("it draws random numbers of its own")
-    for whose, before, after in (("it", of_model, _attributes(model)), ("its loss", of_loss, _known(loss))):
-        for name, value in _kept(after).items():
-            old = before.get(name)
+    looked_at: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = [("it", before[0], _attributes(model))]
+    looked_at += [
+        (f"its {name}", old, _known(function))
+        for (name, function), old in zip(functions.items(), before[1], strict=True)
+    ]
+    for whose, then, now in looked_at:
+        for name, value in _kept(now).items():
+            old = then.get(name)
             if isinstance(value, Tensor) or isinstance(old, Tensor):
                 assigned += [name] * (value is not old)
-            elif name in before and not _alike(value, old):
-                raise CannotMap(f"{whose} changes {name} in training, which is no tensor")
+            elif name in then and not _alike(value, old):
+                raise CannotMap(f"{whose} changes {name} as it runs, which is no tensor")
 
 
 def differing(models: Sequence[nn.Module]) -> str | None:
@@ -50,7 +57,8 @@ def _leaves(model: nn.Module) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in _attributes(model).items():
         for number, leaf in enumerate(tree_leaves(value)):
-            if id(leaf) in registered:
+            if id(leaf) in registered or (isinstance(leaf, Tensor) and not leaf.is_leaf):
+                # What was computed from parameters is computed anew, as weight normalisation does.
                 continue
             if isinstance(leaf, nn.Module):
                 found |= {f"{name}.{own}": x for own, x in {**_leaves(leaf), **leaf.state_dict()}.items()}

@@ -49,7 +49,8 @@ class Population:
         self.losses_every = losses_every
         first = members[0]
         settings = Settings(members)
-        models = [initial_model(problem, seed, index, first.factors) for index in settings.seeds]
+        with torch.enable_grad():
+            models = [initial_model(problem, seed, index, first.factors) for index in settings.seeds]
         self.model = models[0]
         if name := differing(models):
             raise CannotMap(f"its {name} differs from seed to seed, and is neither parameter nor buffer")

@@ -3,6 +3,7 @@
 import copy
 
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 
 def copied(model: nn.Module) -> nn.Module:
@@ -17,9 +18,8 @@ def copied(model: nn.Module) -> nn.Module:
     >>> bool((other(torch.ones(2)) == layer(torch.ones(2))).all()), other.weight is layer.weight
     (True, False)
     """
-    computed = [
-        x for module in model.modules() for x in vars(module).values() if isinstance(x, Tensor) and not x.is_leaf
-    ]
+    held = [x for module in model.modules() for x in tree_leaves(dict(vars(module)))]
+    computed = [x for x in (*held, *model.buffers()) if isinstance(x, Tensor) and not x.is_leaf]
     own = copy.deepcopy(model, {id(x): x.detach().clone() for x in computed})
     for p, given in zip(own.parameters(), model.parameters(), strict=True):
         if given.is_leaf and not p.is_leaf:

@@ -35,14 +35,9 @@ class Objective:
         return Objective(self._problem, self._device, factors) if own else self
 
     @property
-    def function(self) -> Callable[..., Any]:
-        """The loss as it is called."""
-        return self._loss
-
-    @property
-    def functions(self) -> list[Callable[..., Any]]:
-        """The loss and the metrics as they are called."""
-        return [self._loss, *self._metrics.values()]
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """The loss and the metrics as they are called, by what messages call them."""
+        return {"loss": self._loss, **{f"metric {name}": function for name, function in self._metrics.items()}}
 
     @property
     def names(self) -> list[str]:
