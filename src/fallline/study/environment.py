@@ -17,7 +17,7 @@ import fallline
 from fallline.problems import Prepared
 from fallline.problems.kept import Kept
 from fallline.problems.objective import rows
-from fallline.study.fingerprint import fingerprint
+from fallline.study.fingerprint import changed, fingerprint
 from fallline.whose import is_users
 
 PACKAGES = ("torch", "numpy", "scipy")
@@ -79,7 +79,10 @@ def other_objects(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
     if before["python"].rpartition(".")[0] != now["python"].rpartition(".")[0]:
         return []
     old, new = before["digests"].get("objects", {}), now["digests"].get("objects", {})
-    return [name for name in old if name in new and old[name] != new[name]]
+    # Another version of a library may have given its objects other attributes.
+    alone = all(before.get(name) == now.get(name) for name in PACKAGES)
+    found = {name: changed(old[name], new[name], alone) for name in old if name in new}
+    return [name if "" in paths else f"{name} ({', '.join(paths[:3])})" for name, paths in found.items() if paths]
 
 
 def moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -161,7 +164,8 @@ def _source_file(thing: Any) -> Path | None:
     for candidate in (thing, type(thing)):
         try:
             file = inspect.getsourcefile(inspect.unwrap(candidate))
-        except (TypeError, ValueError):
+        except Exception:
+            # An object may answer with anything when it is asked for what it wraps.
             continue
         if file is not None and not file.startswith("<"):
             return Path(file).resolve()
