@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 from pathlib import PurePath
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -89,8 +90,9 @@ class Reachable:
         if containers:
             items = thing.items() if isinstance(thing, dict) else enumerate(thing)
             self.values[path] = len(thing)
-            for key, part in list(items)[:_LONGEST]:
-                self._follow(part, (*path, f"[{key!r}]"), named, path in self.contained)
+            for number, (key, part) in enumerate(islice(items, _LONGEST)):
+                place = repr(key) if isinstance(key, PLAIN) else f"item {number}"
+                self._follow(part, (*path, f"[{place}]"), named, path in self.contained)
         elif isinstance(thing, partial):
             self._follow(thing.func, path, named, contained)
             for key, part in (*enumerate(thing.args), *thing.keywords.items()):
@@ -112,7 +114,9 @@ class Reachable:
         if is_users(code.co_filename):
             self.code[path] = code
             defaults = {f"default {number}": x for number, x in enumerate(function.__defaults__ or ())}
-            named = {name: function.__globals__[name] for name in _globals(code) if name in function.__globals__}
+            named = {
+                name: function.__globals__[name] for name in sorted(_globals(code)) if name in function.__globals__
+            }
             own = {**defaults, **(function.__kwdefaults__ or {}), **named, **own}
         else:
             self.values[path] = function
