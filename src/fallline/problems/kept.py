@@ -66,7 +66,7 @@ def digest(data: Evaluated | Resident) -> str:
         for leaf in tree_leaves(batch):
             if isinstance(leaf, Tensor):
                 total.update(f"{leaf.dtype}{tuple(leaf.shape)}".encode())
-                total.update(leaf.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+                total.update(leaf.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return total.hexdigest()
 
 
