@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 import types
+import uuid
 import warnings
 from decimal import Decimal
+from enum import Enum
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,6 +165,101 @@ def keyed(table):
     return lambda output, target: table[0] * (output - target).abs().mean()
 
 
+def shared_settings(**given):
+    settings = types.SimpleNamespace(kind="mse", **given)
+
+    def helper(output, target):
+        return settings.delta * (output - target).abs().mean()
+
+    return lambda output, target: helper(output, target) if settings.kind == "mse" else 0
+
+
+def passed_settings(**given):
+    settings = types.SimpleNamespace(**given)
+
+    def delta(of):
+        return of.delta
+
+    return lambda output, target: delta(settings) * (output - target).abs().mean()
+
+
+def whole_settings(**given):
+    settings = types.SimpleNamespace(**given)
+    return lambda output, target: vars(settings)["delta"] * (output - target).abs().mean()
+
+
+def listing(**table):
+    def loss(output, target):
+        parts = []
+        parts.append(table["delta"] * (output - target).abs().mean())
+        return torch.add(sum(parts), 0)
+
+    return loss
+
+
+def of_class(weight):
+    class Own:
+        delta = weight
+
+        def __call__(self, output, target):
+            return self.delta * (output - target).abs().mean()
+
+        @classmethod
+        def of(cls, output, target):
+            return cls.delta * (output - target).abs().mean()
+
+    return Own
+
+
+def inheriting(weight):
+    class Base(nn.Module):
+        def forward(self, output, target):
+            return weight * (output - target).abs().mean()
+
+    class Own(Base):
+        def forward(self, output, target):
+            return super().forward(output, target)
+
+    return Own()
+
+
+class Kind(Enum):
+    ABSOLUTE = partial(F.l1_loss)
+    SQUARED = partial(F.mse_loss)
+
+
+def timed(function):
+    @functools.wraps(function)
+    def wrapped(*inputs):
+        wrapped.calls += 1
+        return function(*inputs)
+
+    wrapped.calls = 0
+    return wrapped
+
+
+def accumulating():
+    seen = torch.zeros(())
+
+    def loss(output, target):
+        seen.add_(1)
+        return (output - target).abs().mean()
+
+    return loss
+
+
+class Run:
+    """Knows when it began and what it is called, and tells both as it runs."""
+
+    def __init__(self):
+        self.start = time.time()
+        self.name = f"run-{uuid.uuid4().hex}"
+
+    def loss(self, output, target):
+        print(self.name, time.time() - self.start)
+        return (output - target).abs().mean()
+
+
 def from_table(**table):
     return lambda output, target: table["delta"] * (output - target).abs().mean()
 
@@ -256,8 +352,6 @@ DIFFERENT = [
     weighted(np.float32(4)),
     weighted(Decimal(1)),
     weighted(Decimal(2)),
-    weighted(Path("a")),
-    weighted(Path("b")),
     weighted(frozenset({"a", "b"})),
     weighted(torch.float32),
     weighted(torch.float64),
@@ -265,6 +359,18 @@ DIFFERENT = [
     functools.lru_cache(squared),
     scripted(F.mse_loss),
     scripted(F.l1_loss),
+    *(
+        make(delta=delta)
+        for make in (shared_settings, passed_settings, whole_settings, listing)
+        for delta in (1.0, 2.0)
+    ),
+    *(of_class(delta)() for delta in (1.0, 2.0)),
+    *(of_class(delta).of for delta in (1.0, 2.0)),
+    *(inheriting(delta) for delta in (1.0, 2.0)),
+    weighted(Kind.ABSOLUTE),
+    weighted(Kind.SQUARED),
+    timed(absolute),
+    timed(squared),
 ]
 
 UNLASTING = [
@@ -277,6 +383,7 @@ UNLASTING = [
     helped(Answering(RuntimeError)),
     Trainer().loss,
     reached_by_many_names,
+    Run().loss,
     keyed({object(): 1.0, 0: 2.0}),
 ]
 
@@ -309,7 +416,9 @@ def test_what_has_no_values_is_known_by_what_else_it_is(thing):
     assert fingerprint(thing) == fingerprint(thing)
 
 
-@pytest.mark.parametrize("loss", [counted(), Loss(1.0), totalled(), Trainer().loss], ids=range(4))
+@pytest.mark.parametrize(
+    "loss", [counted(), Loss(1.0), totalled(), Trainer().loss, timed(absolute), accumulating()], ids=range(6)
+)
 def test_what_changes_as_it_runs_is_left_out(loss):
     before = fingerprint(loss)
     loss(torch.ones(1), torch.zeros(1))

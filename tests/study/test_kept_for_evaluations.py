@@ -126,9 +126,9 @@ class Counting:
     ("changes", "why"),
     [
         ({"model": ByAttribute}, "it keeps kept from one step to the next"),
-        ({"model": lambda: InContainer([torch.zeros(())])}, "keeps something from one step"),
+        ({"model": lambda: InContainer([torch.zeros(())])}, "it keeps kept from one step"),
         ({"model": lambda: InContainer(deque([torch.zeros(())], maxlen=2))}, "keeps something from one step"),
-        ({"model": lambda: Nested({"train": [torch.zeros(())]})}, "keeps something from one step"),
+        ({"model": lambda: Nested({"train": [torch.zeros(())]})}, "it keeps kept from one step"),
         ({"model": CountsEvaluations}, "it changes evaluations as it runs"),
         (
             {"model": lambda: Remembering(1, 1), "loss": whole_loss, "metrics": {"last_error": last_error}},

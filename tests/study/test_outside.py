@@ -1,6 +1,7 @@
 """What models and losses have beside parameters and buffers: constants train together, what changes is told."""
 
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -94,6 +95,29 @@ def rising_function():
     return loss
 
 
+class Scheduled:
+    """A loss that becomes another late, counted in an object of its own."""
+
+    def __init__(self):
+        self.state = SimpleNamespace(calls=0)
+
+    def __call__(self, output, target):
+        self.state.calls += 1
+        return mse_loss(output, target) * (1.0 if self.state.calls < 50 else 0.5)
+
+
+class Paired(nn.Linear):
+    """Keeps what it computed as a tuple."""
+
+    def __init__(self):
+        super().__init__(1, 1)
+
+    def forward(self, x):
+        found = super().forward(x)
+        self.last = found.detach(), x
+        return found
+
+
 class Averaging(nn.Module):
     """A loss that divides by what it was."""
 
@@ -112,8 +136,8 @@ class Averaging(nn.Module):
 @pytest.mark.parametrize("runner", ["population", "compiled"])
 @pytest.mark.parametrize(
     "problem",
-    [line(model=Holding), line(loss=Weighted()), line(loss=closed_over())],
-    ids=["attribute", "buffer of a loss", "closed over"],
+    [line(model=Holding), line(loss=Weighted()), line(loss=closed_over()), line(model=Paired)],
+    ids=["attribute", "buffer of a loss", "closed over", "tuple"],
 )
 def test_tensors_that_are_no_parameters_or_buffers_are_constants(tmp_path, problem, runner):
     loop = compare(tmp_path, problem, store=tmp_path / "loop", runner="loop")
@@ -145,9 +169,10 @@ def test_what_is_carried_from_step_to_step_is_told(tmp_path, begin):
         (Rising(), "its loss changes calls as it runs"),
         (RisingObject(), "its loss changes calls as it runs"),
         (rising_function(), "its loss changes calls as it runs"),
+        (Scheduled(), "its loss changes state as it runs"),
         (Averaging(), "it keeps mean from one step to the next"),
     ],
-    ids=["module", "object", "function", "tensor"],
+    ids=["module", "object", "function", "nested", "tensor"],
 )
 def test_losses_that_remember_are_told(tmp_path, loss, why):
     with pytest.raises(InputError, match=why):
@@ -254,7 +279,7 @@ class Helped(nn.Linear):
         (Recurrent, "its recurrent layers drop out inside"),
         (scripted, "it is scripted by torch.jit"),
         (lambda: torch.compile(nn.Linear(1, 1), backend="eager"), "it is compiled by itself; give the module that"),
-        (lambda: Helped(), "it or its loss keeps something from one step to the next"),
+        (lambda: Helped(), "it changes counts as it runs"),
     ],
     ids=["seeds", "hooks", "recurrent dropout", "scripted", "compiled", "inner counter"],
 )

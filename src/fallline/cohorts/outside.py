@@ -1,10 +1,12 @@
 """What a model or loss reads or changes beside what it is given: a captured step keeps it as it was at the capture."""
 
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from types import FunctionType, MethodType
+from itertools import islice
+from types import FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,14 @@ from torch.utils._pytree import tree_leaves
 
 from fallline.closures import closed_over
 from fallline.cohorts.reasons import CannotMap
+from fallline.whose import is_users
 
-_PLAIN = (bool, int, float, str, tuple, type(None))
+_SCALARS = (bool, int, float, str, type(None))
+_PLAIN = (*_SCALARS, tuple)
+_OF_MODULES = vars(nn.Module()).keys() - {"training"}
+"""Attributes of every module: parameters, buffers, hooks."""
+_DEEPEST = 4
+_LONGEST = 1000
 
 
 @contextmanager
@@ -27,22 +35,24 @@ def nothing_outside(model: nn.Module, functions: Mapping[str, Callable[..., Any]
     """
     assigned: list[str] = []
     drawn = _generators()
-    before = _kept(_attributes(model)), [_kept(_known(function)) for function in functions.values()]
+    before = [_kept(_attributes(model)), *(_kept(_known(function)) for function in functions.values())]
     yield assigned
     if _generators() != drawn:
         raise CannotMap("it draws random numbers of its own")
-    looked_at: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = [("it", before[0], _attributes(model))]
+    looked_at: list[tuple[str, Mapping[tuple[str, ...], Any], Mapping[str, Any]]] = [
+        ("it", before[0], _attributes(model))
+    ]
     looked_at += [
         (f"its {name}", old, _known(function))
         for (name, function), old in zip(functions.items(), before[1], strict=True)
     ]
     for whose, then, now in looked_at:
-        for name, value in _kept(now).items():
-            old = then.get(name)
+        for path, value in _kept(now).items():
+            old = then.get(path)
             if isinstance(value, Tensor) or isinstance(old, Tensor):
-                assigned += [name] * (value is not old)
-            elif name in then and not _alike(value, old):
-                raise CannotMap(f"{whose} changes {name} as it runs, which is no tensor")
+                assigned += [path[0]] * (value is not old)
+            elif path in then and not _alike(value, old):
+                raise CannotMap(f"{whose} changes {path[0]} as it runs, which is no tensor")
 
 
 def differing(models: Sequence[nn.Module]) -> str | None:
@@ -97,16 +107,39 @@ def _attributes(model: nn.Module) -> dict[str, Any]:
         f"{owner}.{name}".lstrip("."): value
         for owner, module in model.named_modules()
         for name, value in vars(module).items()
+        if name not in _OF_MODULES
     }
 
 
-def _kept(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Tensors, plain values, and copies of lists and dictionaries of such values."""
-    found = {name: value for name, value in values.items() if isinstance(value, (Tensor, *_PLAIN))}
-    lists = {name: list(x) for name, x in values.items() if isinstance(x, list) and _all_plain(x)}
-    tables = {name: dict(x) for name, x in values.items() if isinstance(x, dict) and _all_plain(x.values())}
-    return {**found, **lists, **tables}
+def _kept(values: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
+    """Tensors and plain values, by the path through lists, dictionaries and the user's objects, and how many of them
+    containers have that hold nothing else.
+    """
+    found: dict[tuple[str, ...], Any] = {}
+    seen: set[int] = set()
+
+    def keep(value: Any, path: tuple[str, ...]) -> None:
+        if isinstance(value, (Tensor, *_SCALARS)):
+            found[path] = value
+        elif len(path) <= _DEEPEST and id(value) not in seen and (parts := _parts(value)):
+            seen.add(id(value))
+            if all(isinstance(part, _SCALARS) for part in parts.values()):
+                found[(*path, "")] = len(parts)
+            for name, part in islice(parts.items(), _LONGEST):
+                keep(part, (*path, str(name)))
+
+    for name, value in values.items():
+        keep(value, (name,))
+    return found
 
 
-def _all_plain(values: Any) -> bool:
-    return all(isinstance(value, _PLAIN) for value in values)
+def _parts(value: Any) -> Mapping[Any, Any]:
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, (list, tuple)):
+        return dict(enumerate(value))
+    if isinstance(value, (nn.Module, type, ModuleType, FunctionType, MethodType)):
+        return {}
+    file = getattr(sys.modules.get(type(value).__module__), "__file__", None)
+    of_user = isinstance(value, SimpleNamespace) or type(value).__module__ == "__main__" or (file and is_users(file))
+    return getattr(value, "__dict__", {}) if of_user else {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from hashlib import blake2b
+from pathlib import PurePath
 from types import CodeType
 from typing import Any
 
@@ -26,7 +27,7 @@ def fingerprint(thing: Any) -> dict[str, str]:
     (True, ['by'])
     """
     found = Reachable.of(thing)
-    told = {path: _instructions(code) for path, code in found.code.items()}
+    told: dict[Path, Any] = {path: _instructions(code) for path, code in found.code.items()}
     told |= {path: text for path, value in found.lasting().items() if (text := _told(value)) is not None}
     return {_joined(path): _digest(canonical(text).encode()) for path, text in told.items()}
 
@@ -47,6 +48,8 @@ def changed(before: Mapping[str, str], now: Mapping[str, str], alone: bool = Tru
 def _told(value: Any) -> Any:
     """A value as plain ones; None of what changes from process to process, or cannot be looked at."""
     try:
+        if _names_a_run(value):
+            return None
         if isinstance(value, (*PLAIN, torch.dtype, torch.device)):
             return repr(value)
         if isinstance(value, Tensor):
@@ -64,6 +67,13 @@ def _told(value: Any) -> Any:
     except Exception:
         # Sparse, nested and uninitialised tensors have no bytes, and objects may answer with anything.
         return None
+
+
+def _names_a_run(value: Any) -> bool:
+    """Whether a value is a time, a place or a name that every run has another of: no loss becomes another by it."""
+    if isinstance(value, str):
+        return len(value) > 12 and any(letter.isdigit() for letter in value)
+    return isinstance(value, PurePath) or (isinstance(value, float) and value > 1e9)
 
 
 def _instructions(code: CodeType) -> Any:
