@@ -39,14 +39,9 @@ def nothing_outside(model: nn.Module, functions: Mapping[str, Callable[..., Any]
     yield assigned
     if _generators() != drawn:
         raise CannotMap("it draws random numbers of its own")
-    looked_at: list[tuple[str, Mapping[tuple[str, ...], Any], Mapping[str, Any]]] = [
-        ("it", before[0], _attributes(model))
-    ]
-    looked_at += [
-        (f"its {name}", old, _known(function))
-        for (name, function), old in zip(functions.items(), before[1], strict=True)
-    ]
-    for whose, then, now in looked_at:
+    after = [_attributes(model), *map(_known, functions.values())]
+    names = ["it", *(f"its {name}" for name in functions)]
+    for whose, then, now in zip(names, before, after, strict=True):
         for path, value in _kept(now).items():
             old = then.get(path)
             if isinstance(value, Tensor) or isinstance(old, Tensor):
