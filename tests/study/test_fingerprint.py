@@ -1,5 +1,6 @@
 """What tells functions and objects apart, and what does not."""
 
+import copyreg
 import functools
 import json
 import os
@@ -20,6 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fallline.errors import InputError
+from fallline.rules import SGD
 from fallline.study.fingerprint import changed, fingerprint
 from tests.study.studies import compare, line
 
@@ -423,6 +425,14 @@ def test_what_changes_as_it_runs_is_left_out(loss):
     before = fingerprint(loss)
     loss(torch.ones(1), torch.zeros(1))
     assert not changed(before, fingerprint(loss))
+
+
+@pytest.mark.parametrize("kind", [Slotted, Node, Loss, SGD])
+def test_marks_that_others_leave_in_classes_are_left_out(kind):
+    before = fingerprint(kind)
+    copyreg._slotnames(kind)
+    assert "__slotnames__" in vars(kind)
+    assert not changed(before, fingerprint(kind))
 
 
 def test_numbers_that_a_function_reads_outside_belong_to_it(monkeypatch):

@@ -1,6 +1,7 @@
 """What a function or object is made of: the code that it runs, and the values that this code refers to."""
 
 import dis
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -104,9 +105,13 @@ class Reachable:
             self._function(thing, path, contained)
         elif isinstance(thing, type):
             self.values[path] = thing
-            self._all(
-                {f".{label}": part for label, _, part in _members(thing) if _matters(label, part)}, path, contained
-            )
+            # Others leave marks of their own in classes.
+            members = {
+                f".{label}": part
+                for label, name, part in _members(thing)
+                if name in self.names or isinstance(part, FunctionType)
+            }
+            self._all(members, path, contained)
         else:
             self._object(thing, path, contained)
 
@@ -164,10 +169,6 @@ def _has_parts(thing: Any) -> bool:
     return isinstance(thing, followed) or bool(_attributes(thing)) or bool(_members(type(thing)))
 
 
-def _matters(label: str, part: Any) -> bool:
-    return not label.startswith("__") or isinstance(part, FunctionType)
-
-
 def _attributes(thing: Any) -> dict[str, Any]:
     """What an object holds, in its dictionary and in slots, without asking it: it may answer with anything."""
     found: dict[str, Any] = {}
@@ -197,8 +198,8 @@ def _members(kind: type) -> list[tuple[str, str, Any]]:
 
 
 def _is_users(kind: type) -> bool:
-    functions = [part for part in map(_unwrapped, vars(kind).values()) if isinstance(part, FunctionType)]
-    return any(is_users(function.__code__.co_filename) for function in functions)
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return kind.__module__ == "__main__" if file is None else is_users(file)
 
 
 def _unwrapped(member: Any) -> Any:
