@@ -9,11 +9,12 @@ from torch.fx import GraphModule
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from fallline.cohorts.capture import captured, is_known, same_formula
-from fallline.cohorts.lent import in_evaluation_mode, with_tensors
+from fallline.cohorts.lent import with_tensors
 from fallline.cohorts.outside import nothing_outside
 from fallline.cohorts.program import Due, Program, Tensors, Wanted
 from fallline.cohorts.put_back import put_back
 from fallline.cohorts.reasons import CannotMap
+from fallline.modes import modes_kept
 
 
 def graph_of_step(program: Program, given: Tensors, due: Due, wanted: Wanted | None) -> GraphModule:
@@ -80,7 +81,8 @@ def _evaluation(program: Program, given: Tensors) -> GraphModule:
         tensors = {**parameters, **{name: x.clone() for name, x in still.items()}}
         return with_tensors(program.model, tensors, lambda model: program.objective.measure(model, batch))  # type: ignore[no-any-return]
 
-    with in_evaluation_mode(program.model):
+    with modes_kept(program.model):
+        program.model.eval()
         return captured(measured)(*_first_member(program, given))
 
 

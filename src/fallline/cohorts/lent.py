@@ -1,7 +1,6 @@
 """A model lent the weights of another member: what a loss or metric is, as a function of tensors."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -26,18 +25,6 @@ def with_tensors(model: nn.Module, tensors: Mapping[str, Tensor], function: Call
     """The value of a function of the model while its parameters and buffers are those given by name."""
     with mappable():
         return functional_call(Lent(model), {f"model.{name}": x for name, x in tensors.items()}, (function,))
-
-
-@contextmanager
-def in_evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Inside, the model and its layers are in evaluation mode; afterwards each is in its own again."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
 
 
 def held(model: nn.Module, name: str) -> Tensor:

@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from fallline.cohorts.capture import captured, same_formula
-from fallline.cohorts.lent import held, in_evaluation_mode, with_tensors
+from fallline.cohorts.lent import held, with_tensors
 from fallline.cohorts.memory import most_bytes
 from fallline.cohorts.outside import nothing_outside
 from fallline.cohorts.put_back import put_back
 from fallline.cohorts.reasons import CannotMap
+from fallline.modes import modes_kept
 from fallline.problems.kept import Evaluated
 from fallline.problems.objective import Objective, rows
 
@@ -32,7 +33,8 @@ class Measuring:
     @torch.no_grad()
     def __call__(self, tensors: Mapping[str, Tensor], data: Evaluated) -> dict[str, Tensor]:
         """Each quantity, (settings, seeds) in float64 on the CPU, weighted by the rows of each batch."""
-        with put_back(self._model, *self._objective.functions.values()), in_evaluation_mode(self._model):
+        with put_back(self._model, *self._objective.functions.values()), modes_kept(self._model):
+            self._model.eval()
             totals: list[Tensor] | None = None
             count = 0
             for batch in data.in_order():

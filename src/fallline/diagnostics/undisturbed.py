@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from fallline.modes import modes_kept
 from fallline.randomness import forked, seed_global
 
 
@@ -16,7 +17,6 @@ def undisturbed(model: nn.Module, purpose: str, seed: int = 0) -> Iterator[None]
     Inside, gradients are enabled and absent, and chance (dropout) is keyed by seed and purpose, so that what is
     measured there is the same each time.
     """
-    modes = [(module, module.training) for module in model.modules()]
     gradients = [(p, p.grad) for p in model.parameters()]
     buffers = [
         (module, name, buffer, buffer.detach().clone())
@@ -27,12 +27,10 @@ def undisturbed(model: nn.Module, purpose: str, seed: int = 0) -> Iterator[None]
     try:
         for p, _ in gradients:
             p.grad = None
-        with forked(device), torch.enable_grad():
+        with modes_kept(model), forked(device), torch.enable_grad():
             seed_global(seed, purpose, device=device)
             yield
     finally:
-        for module, training in modes:
-            module.training = training
         for p, gradient in gradients:
             p.grad = gradient
         with torch.no_grad():

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.modules.module import register_module_forward_pre_hook
 
+from fallline.modes import modes_kept
 from fallline.randomness import forked
 
 # That a model which is compiled meets the hook of `statistics_unmoved` itself is what is wanted.
@@ -26,21 +27,19 @@ def measure_statistics(model: nn.Module, forward: Callable[[], object]) -> None:
     layers = _layers(model)
     if not layers:
         return
-    modes = {module: module.training for module in model.modules()}
     momenta = [layer.momentum for layer in layers]
     device = next((buffer.device for buffer in layers[0].buffers()), torch.device("cpu"))
-    try:
-        for layer in layers:
-            layer.reset_running_stats()
-            layer.momentum = None
-        model.train()
-        with torch.no_grad(), forked(device):
-            forward()
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-        for module, training in modes.items():
-            module.training = training
+    with modes_kept(model):
+        try:
+            for layer in layers:
+                layer.reset_running_stats()
+                layer.momentum = None
+            model.train()
+            with torch.no_grad(), forked(device):
+                forward()
+        finally:
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
 
 
 @contextmanager
